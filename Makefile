@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+#
+# make            build everything
+# make run        boot a stock Xen PV Linux on the adapter, in a Viridian partition
+# make check      run the tests; ends with "N passed, N failed, N skipped"
+#
+# Each component describes itself in its own build.mk, which adds to the lists below:
+#   ALL         what `make` builds
+#   CHECK_TAP   executables that print TAP and that `make check` runs
+#   CHECK_ALL_TAP  the long ones, that only `make check-all` runs
+#   BENCH       targets that `make bench` runs
+#   FUZZERS     libFuzzer programs (see tests/build.mk)
+
+BUILD ?= build
+CC ?= gcc
+CLANG ?= clang
+WARN := -Wall -Wextra -Werror
+# Hosted code: library, host, CLI, tests.
+HOST_CFLAGS := -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I.
+
+ALL :=
+CHECK_TAP :=
+CHECK_ALL_TAP :=
+BENCH :=
+FUZZERS :=
+
+.DEFAULT_GOAL := all
+.PHONY: all help deps run check check-all bench fuzz format format-check clean install
+.DELETE_ON_ERROR:
+
+include tests/build.mk
+include $(filter-out tests/build.mk,$(wildcard */build.mk))
+
+all: $(ALL)
+
+help: ## list the targets
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+deps: ## install the Debian packages that building, running and testing need
+	lab/deps
+
+format: ## rewrite the C sources in the committed format
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+format-check: ## fail where a C source is not in the committed format
+	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
+
+clean: ## remove everything built (downloads in build/cache stay)
+	@find $(BUILD) -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
