@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Virtual processors, as the Xen side asks for them: who there is, wake one, flush others' translations. */
+#ifndef XENOLITH_SEAM_VPS_H
+#define XENOLITH_SEAM_VPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "adapter/seam/cpumask.h"
+
+/* VPs are numbered 0 … vps_count()-1 in the order of the firmware's tables, the boot VP first. */
+unsigned vps_count(void);
+
+/* The VP that runs this. */
+unsigned vps_self(void);
+
+/* APIC id of a VP, for the guest's CPUID and vcpu_op queries. */
+uint32_t vps_apic_id(unsigned vp);
+
+/* Interrupts the VPs, so that each looks at its event channels before it goes on in the guest. */
+void kick(cpumask_t vps);
+
+/*
+ * Makes each VP of the set drop its translations: of one page, or all that are not global. Returns when it is
+ * certain that none is used any more. Includes the caller if it is in the set.
+ */
+void tlb_flush(cpumask_t vps);
+void tlb_flush_page(cpumask_t vps, uint64_t va);
+
+/* A hint that this VP has spun for `count` iterations on a lock that another holds. */
+void vp_spin_hint(uint32_t count);
+
+#endif
