@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""Debian packages of any suite, unpacked under build/cache without root.
+
+apt does the work, with a private state directory for each suite, so that the machine's own apt is
+never touched. The mirror and the keyring are those that the machine's apt already uses.
+"""
+import re
+import shutil
+import subprocess
+
+from .paths import CACHE, LabError, locked
+
+# What to list beside a suite so that the newest kernels of a stable release are found, and that
+# a backport's dependencies resolve.
+COMPANIONS = {
+    "bullseye": ["bullseye-security"],
+    "bookworm": ["bookworm-updates", "bookworm-security"],
+    "trixie": ["trixie-updates", "trixie-security"],
+    "bookworm-backports": ["bookworm"],
+    "trixie-backports": ["trixie"],
+}
+
+
+def run(argv, **kw):
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kw)
+    if done.returncode:
+        raise LabError("%s %s: %s" % (argv[0], argv[-1], (done.stderr or done.stdout).strip()))
+    return done.stdout
+
+
+def mirrors():
+    """The archive and the security archive that the machine's own apt uses."""
+    uris = run(["apt-get", "update", "--print-uris"])
+    found = re.findall(r"^'(\S+)/dists/(\S+?)/InRelease'", uris, re.M)
+    main = next((u for u, s in found if re.fullmatch(r"[a-z]+", s) and u.endswith("/debian")), None)
+    security = next((u for u, s in found if s.endswith("-security")), None)
+    if not main:
+        raise LabError("the machine's apt sources name no Debian archive")
+    return main, security or re.sub(r"debian$", "debian-security", main)
+
+
+def apt(suite):
+    """The options that make apt see `suite` (and its companions) alone, and those suites."""
+    state = CACHE / "apt" / suite
+    (state / "lists/partial").mkdir(parents=True, exist_ok=True)
+    (state / "cache/archives/partial").mkdir(parents=True, exist_ok=True)
+    main, security = mirrors()
+    (state / "sources.list").write_text("".join(
+        "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n"
+        % (security if s.endswith("-security") else main, s)
+        for s in [suite] + COMPANIONS.get(suite, [])))
+    options = {
+        "Dir::State": state, "Dir::State::Lists": state / "lists", "Dir::State::status": state / "status",
+        "Dir::Cache": state / "cache", "Dir::Etc::sourcelist": state / "sources.list",
+        "Dir::Etc::sourceparts": "/dev/null", "Dir::Etc::preferencesparts": "/dev/null",
+        "Dir::Etc::preferences": "/dev/null", "Acquire::Languages": "none",
+        "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
+        "APT::Sandbox::User": "root",
+    }
+    if suite.endswith("-backports"):
+        options["APT::Default-Release"] = suite
+    (state / "status").touch()
+    return [x for k, v in options.items() for x in ("-o", "%s=%s" % (k, v))]
+
+
+def refreshed(suite):
+    """apt's options for `suite`, its index downloaded at most once (remove build/cache/apt to renew)."""
+    options = apt(suite)
+    stamp = CACHE / "apt" / suite / "updated"
+    if not stamp.exists():
+        run(["apt-get", *options, "-q", "update"])
+        stamp.touch()
+    return options
+
+
+def package(suite, name):
+    """The directory that `name` of `suite` is unpacked in; downloads it the first time."""
+    home = CACHE / "pkg" / suite / name
+    if (home / ".complete").exists():
+        return home
+    with locked("pkg." + suite):
+        if (home / ".complete").exists():
+            return home
+        options = refreshed(suite)
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        run(["apt-get", *options, "-q", "download", name], cwd=home)
+        (deb,) = home.glob("*.deb")
+        run(["dpkg-deb", "-x", str(deb), str(home)])
+        deb.unlink()
+        (home / ".complete").touch()
+    return home
+
+
+def kernel_package(suite, flavour):
+    """The directory of the kernel that linux-image-FLAVOUR of `suite` stands for."""
+    name = CACHE / "pkg" / suite / ("linux-image-%s.name" % flavour)
+    if not name.exists():
+        with locked("pkg." + suite):
+            depends = run(["apt-cache", *refreshed(suite), "depends", "linux-image-" + flavour])
+        m = re.search(r"Depends: (linux-image-\d\S+)", depends)
+        if not m:
+            raise LabError("%s has no linux-image-%s" % (suite, flavour))
+        name.parent.mkdir(parents=True, exist_ok=True)
+        name.write_text(m.group(1))
+    return package(suite, name.read_text())
+
+
+def kernel(suite, flavour):
+    """The vmlinuz of linux-image-FLAVOUR of `suite`."""
+    (vmlinuz,) = (kernel_package(suite, flavour) / "boot").glob("vmlinuz-*")
+    return vmlinuz
