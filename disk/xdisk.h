@@ -141,18 +141,15 @@ const char *xd_type_name(enum xd_type type);       /* "fixed", "dynamic", "diffe
 enum xd_format xd_format_by_name(
     const char *name); /* "vpc" is VHD too; XD_FORMAT_ANY where unknown */
 
-#define XD_OPEN_WRITE \
-	(1u           \
-	 << 0) /* read-only without it: then not a byte of the file changes, log replay is in memory */
+#define XD_OPEN_WRITE (1u << 0) /* else not a byte of the file changes: log replay is in memory */
 #define XD_OPEN_NO_PARENTS \
-	(1u << 1) /* open this layer alone; reading what is the parent's fails with XD_E_PARENT */
-#define XD_OPEN_ANY_PARENT \
-	(1u << 2) /* take a parent whose identity does not match the child's record of it */
-#define XD_OPEN_NO_LOCK (1u << 3) /* see XD_IO_NO_LOCK */
-#define XD_OPEN_LENIENT \
-	(1u << 4) /* for xd_check: go on past damage wherever a later check can still tell */
-#define XD_OPEN_WRITE_PARENT \
-	(1u << 5) /* open the parent (one level) for writing too, for a merge */
+	(1u << 1) /* this layer alone; reading the parent's part fails, XD_E_PARENT */
+#define XD_OPEN_ANY_PARENT   (1u << 2) /* even a parent whose identity is not the recorded one */
+#define XD_OPEN_NO_LOCK      (1u << 3) /* see XD_IO_NO_LOCK */
+#define XD_OPEN_LENIENT      (1u << 4) /* for xd_check: past damage wherever the check can still tell */
+#define XD_OPEN_WRITE_PARENT (1u << 5) /* the parent (one level) for writing too, for a merge */
+#define XD_OPEN_NO_BARRIER \
+	(1u << 6) /* a new file, useless until whole: no ordering before xd_flush */
 
 /*
  * Opens the store of a parent for a child whose image sits on a caller-supplied store. `path` is as the child's locator gives
@@ -242,6 +239,9 @@ struct xd_run {
 };
 
 #define XD_MAP_SHALLOW (1u << 0) /* this layer only */
+#define XD_MAP_HOLES \
+	(1u          \
+	 << 1) /* ask the store too: DATA that is a hole in the file becomes ZERO. Costs system calls. */
 
 /*
  * Resolves [offset, offset + length) into at most *count runs, in order and without gaps; sets *count to how many were filled.

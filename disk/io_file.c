@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* The default store: a file or a block device, locked while it is open. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "disk/driver.h"
+
+struct file {
+	int fd;
+	bool block_device;
+};
+
+static int file_rw(struct file *f, bool write, void *buf, size_t length, uint64_t offset)
+{
+	for (char *p = buf; length;) {
+		ssize_t n =
+		    write ? pwrite(f->fd, p, length, offset) : pread(f->fd, p, length, offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0 && write)
+			return -ENOSPC;
+		if (n == 0) {
+			memset(p, 0, length); /* past the end */
+			return 0;
+		}
+		p += n;
+		offset += n;
+		length -= n;
+	}
+	return 0;
+}
+
+static int file_pread(void *ctx, void *buf, size_t length, uint64_t offset)
+{
+	return file_rw(ctx, false, buf, length, offset);
+}
+
+static int file_pwrite(void *ctx, const void *buf, size_t length, uint64_t offset)
+{
+	return file_rw(ctx, true, (void *)buf, length, offset);
+}
+
+/* One system call where the kernel takes it whole; the rest piece by piece. */
+static int file_rwv(struct file *f, bool write, const struct iovec *iov, int iovcnt,
+		    uint64_t offset)
+{
+	ssize_t done =
+	    write ? pwritev(f->fd, iov, iovcnt, offset) : preadv(f->fd, iov, iovcnt, offset);
+
+	if (done < 0 && errno != EINTR)
+		return -errno;
+	for (int i = 0; i < iovcnt; i++) {
+		size_t len = iov[i].iov_len, skip = done <= 0 ? 0 : xd_min(done, len);
+		int r = skip == len ? 0
+				    : file_rw(f, write, (char *)iov[i].iov_base + skip, len - skip,
+					      offset + skip);
+		if (r < 0)
+			return r;
+		done -= skip;
+		offset += len;
+	}
+	return 0;
+}
+
+static int file_preadv(void *ctx, const struct iovec *iov, int iovcnt, uint64_t offset)
+{
+	return file_rwv(ctx, false, iov, iovcnt, offset);
+}
+
+static int file_pwritev(void *ctx, const struct iovec *iov, int iovcnt, uint64_t offset)
+{
+	return file_rwv(ctx, true, iov, iovcnt, offset);
+}
+
+static int file_flush(void *ctx)
+{
+	struct file *f = ctx;
+
+	return fdatasync(f->fd) ? -errno : 0;
+}
+
+static int64_t file_size(void *ctx)
+{
+	struct file *f = ctx;
+	struct stat st;
+	uint64_t bytes;
+
+	if (f->block_device)
+		return ioctl(f->fd, BLKGETSIZE64, &bytes) ? -errno : (int64_t)bytes;
+	return fstat(f->fd, &st) ? -errno : st.st_size;
+}
+
+static int file_truncate(void *ctx, uint64_t size)
+{
+	struct file *f = ctx;
+
+	if (f->block_device)
+		return (int64_t)size <= file_size(f) ? 0 : -ENOSPC;
+	return ftruncate(f->fd, size) ? -errno : 0;
+}
+
+static int file_punch(void *ctx, uint64_t offset, uint64_t length)
+{
+	struct file *f = ctx;
+
+	return fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length) ? -errno
+											    : 0;
+}
+
+static int file_extent(void *ctx, uint64_t offset, uint64_t *length, bool *hole)
+{
+	struct file *f = ctx;
+	off_t data = lseek(f->fd, offset, SEEK_DATA), end;
+
+	if (data < 0 && errno == ENXIO) {
+		*hole = true; /* a hole up to the end, or past it */
+		return 0;
+	}
+	if (data < 0)
+		return -errno;
+	*hole = (uint64_t)data > offset;
+	if (*hole) {
+		*length = xd_min(*length, data - offset);
+		return 0;
+	}
+	end = lseek(f->fd, offset, SEEK_HOLE);
+	if (end < 0)
+		return -errno;
+	*length = xd_min(*length, end - offset);
+	return 0;
+}
+
+static int file_fd(void *ctx)
+{
+	return ((struct file *)ctx)->fd;
+}
+
+static void file_close(void *ctx)
+{
+	close(((struct file *)ctx)->fd);
+	free(ctx);
+}
+
+static const struct xd_io_ops file_ops = {
+    .pread = file_pread,
+    .pwrite = file_pwrite,
+    .preadv = file_preadv,
+    .pwritev = file_pwritev,
+    .flush = file_flush,
+    .size = file_size,
+    .truncate = file_truncate,
+    .punch = file_punch,
+    .extent = file_extent,
+    .fd = file_fd,
+    .close = file_close,
+};
+
+static int lock_bytes(int fd, short type, off_t start, off_t length)
+{
+	struct flock lock = {
+	    .l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
+
+	return fcntl(fd, F_OFD_SETLK, &lock) ? -errno : 0;
+}
+
+/*
+ * Writers lock the whole file. Readers lock three single bytes for reading, the ones by which QEMU says "I read consistently" (100),
+ * "I bear no writer" (201) and "no change of length" (203): so QEMU and this library keep off each other's files the way each
+ * keeps off its own, and readers of both kinds share.
+ */
+static int lock_file(int fd, bool write)
+{
+	static const off_t reader[] = {100, 201, 203};
+	int r;
+
+	if (write)
+		return lock_bytes(fd, F_WRLCK, 0, 0);
+	for (size_t i = 0; i < sizeof(reader) / sizeof(reader[0]); i++)
+		if ((r = lock_bytes(fd, F_RDLCK, reader[i], 1)))
+			return r;
+	return 0;
+}
+
+static int open_flags(uint32_t flags)
+{
+	int o = O_CLOEXEC | O_NOCTTY | (flags & (XD_IO_WRITE | XD_IO_CREATE) ? O_RDWR : O_RDONLY);
+
+	if (flags & XD_IO_CREATE)
+		o |= O_CREAT | (flags & XD_IO_TRUNCATE ? 0 : O_EXCL);
+	return o;
+}
+
+static int setup(struct file *f, const char *path, uint32_t flags, struct xd_error *err)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(f->fd, &st))
+		return xd_fail_io(err, -errno, XD_NO_OFFSET, path);
+	f->block_device = S_ISBLK(st.st_mode);
+	if (!f->block_device && !S_ISREG(st.st_mode))
+		return xd_fail(err, XD_E_INVAL, XD_NO_OFFSET,
+			       "%s: neither a file nor a block device", path);
+	r = flags & XD_IO_NO_LOCK ? 0 : lock_file(f->fd, flags & (XD_IO_WRITE | XD_IO_CREATE));
+	if (r == -EAGAIN || r == -EACCES)
+		return xd_fail(err, XD_E_BUSY, XD_NO_OFFSET, "%s: in use by another program", path);
+	if (r)
+		return xd_fail_io(err, r, XD_NO_OFFSET, path);
+	/* Only once it is locked: the file may have been somebody's. */
+	if ((flags & XD_IO_TRUNCATE) && !f->block_device && ftruncate(f->fd, 0))
+		return xd_fail_io(err, -errno, XD_NO_OFFSET, path);
+	return 0;
+}
+
+int xd_io_open_file(const char *path, uint32_t flags, struct xd_io *io, struct xd_error *err)
+{
+	struct xd_error unused;
+	struct file *f = calloc(1, sizeof(*f));
+	int r;
+
+	err = err ? err : &unused;
+	if (!f)
+		return xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "out of memory");
+	f->fd = open(path, open_flags(flags), 0644);
+	if (f->fd < 0) {
+		r = xd_fail_io(err, -errno, XD_NO_OFFSET, path);
+		free(f);
+		return r;
+	}
+	r = setup(f, path, flags, err);
+	if (r) {
+		file_close(f);
+		return r;
+	}
+	*io = (struct xd_io){&file_ops, f};
+	return 0;
+}
