@@ -6,14 +6,17 @@
 #include <stdint.h>
 
 #define BOOT_MODULES_MAX 8
-#define BOOT_MEMORY_MAX	 128
+#define BOOT_MEMORY_MAX  128
 #define BOOT_CMDLINE_MAX 4096
 
-/* A module stays where the loader put it until the guest is built. */
+/*
+ * A module stays where the loader put it until the guest is built. Its command line is without the file's name, never
+ * NULL, and lives as long as the bootinfo.
+ */
 struct boot_module {
-	uint64_t ma;	     /* machine address */
-	uint64_t size;	     /* bytes */
-	const char *cmdline; /* never NULL; as the loader gave it, first word included; lives in the bootinfo */
+	uint64_t ma;   /* machine address */
+	uint64_t size; /* bytes */
+	const char *cmdline;
 };
 
 /* E820 types, as firmware numbers them (ACPI specification, "Address Range Types"). */
@@ -25,7 +28,7 @@ struct boot_range {
 struct bootinfo {
 	const char *loader;  /* "multiboot", "multiboot2", "PVH", for the log */
 	const char *cmdline; /* the adapter's own options, without the image's name */
-	uint64_t rsdp;	     /* machine address, or 0 where the loader did not say */
+	uint64_t rsdp;       /* machine address, perhaps of a copy in the image; 0: not told */
 	unsigned nr_modules;
 	unsigned nr_ranges;
 	struct boot_module modules[BOOT_MODULES_MAX];

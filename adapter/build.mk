@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+#
+# The adapter: build/adapter/xenolith.elf, which boot loaders start, and xenolith.dbg, the same with symbols.
+# Sources are every .c and .S under adapter/, plus what core/ names in CORE_SRC and CORE_XEN_SRC, plus CORE_LIBS.
+
+ADAPTER := $(BUILD)/adapter/xenolith.elf
+ADAPTER_BUILD := $(BUILD)/adapter
+ADAPTER_SIZE_MAX := 524288
+WRAP_NOTE_SIZE := 20
+
+ADAPTER_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fPIE -fvisibility=hidden -mno-red-zone -mgeneral-regs-only \
+	-fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -fno-strict-aliasing \
+	-ffunction-sections -fdata-sections $(WARN) -I. -I$(ADAPTER_BUILD) -MMD -MP
+ADAPTER_ASFLAGS := -g -DWRAP_NOTE_SIZE=$(WRAP_NOTE_SIZE) -I. -I$(ADAPTER_BUILD) -MMD -MP
+ADAPTER_LDFLAGS := -m elf_x86_64 -static -nostdlib --no-dynamic-linker -z noexecstack -z max-page-size=4096 \
+	--gc-sections --orphan-handling=warn --fatal-warnings
+
+ADAPTER_SRC = $(filter-out adapter/wrap.S adapter/x86/asm-offsets.c,$(wildcard adapter/*.[cS] adapter/*/*.[cS])) \
+	$(CORE_SRC) $(CORE_XEN_SRC)
+ADAPTER_OBJ = $(addprefix $(ADAPTER_BUILD)/obj/,$(addsuffix .o,$(sort $(ADAPTER_SRC))))
+
+# The variables above are complete only when every build.mk has been read.
+.SECONDEXPANSION:
+
+$(ADAPTER_BUILD)/obj/%.c.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ADAPTER_CFLAGS) -c -o $@ $<
+
+$(ADAPTER_BUILD)/obj/%.S.o: %.S $(ADAPTER_BUILD)/asm-offsets.h
+	@mkdir -p $(@D)
+	$(CC) $(ADAPTER_ASFLAGS) -c -o $@ $<
+
+# asm-offsets.c yields lines "->NAME VALUE", which become #defines for assembly.
+$(ADAPTER_BUILD)/asm-offsets.h: adapter/x86/asm-offsets.c
+	@mkdir -p $(@D)
+	$(CC) $(ADAPTER_CFLAGS) -MT $@ -MF $(ADAPTER_BUILD)/asm-offsets.d -S -o $(ADAPTER_BUILD)/asm-offsets.s $<
+	sed -n 's/^[^-]*->\([A-Z0-9_]*\) [$$#]*\([-0-9x]*\).*/#define \1 \2/p' $(ADAPTER_BUILD)/asm-offsets.s >$@
+
+$(ADAPTER_BUILD)/%.lds: adapter/%.lds adapter/x86/layout.h
+	@mkdir -p $(@D)
+	$(CC) -E -P -x c -I. -o $@ $<
+
+$(ADAPTER_BUILD)/xenolith.dbg: $$(ADAPTER_OBJ) $(ADAPTER_BUILD)/adapter.lds
+	$(LD) $(ADAPTER_LDFLAGS) -T $(ADAPTER_BUILD)/adapter.lds -o $@ $(filter %.o,$^) \
+		--start-group $(CORE_LIBS) --end-group
+
+$(ADAPTER_BUILD)/xenolith.bin: $(ADAPTER_BUILD)/xenolith.dbg
+	objcopy -O binary -R .bss $< $@
+
+# The value of a symbol that adapter.lds defines for the wrapper.
+adapter_symbol = 0x$$(nm $(ADAPTER_BUILD)/xenolith.dbg | sed -n 's/ . $(1)$$//p')
+
+$(ADAPTER): $(ADAPTER_BUILD)/xenolith.bin adapter/wrap.S $(ADAPTER_BUILD)/wrap.lds
+	$(CC) -m32 -c -o $(ADAPTER_BUILD)/wrap.o adapter/wrap.S -DFLAT_IMAGE='"$<"' \
+		-DWRAP_NOTE_SIZE=$(WRAP_NOTE_SIZE) -DBSS_SIZE=$(call adapter_symbol,wrap_bss_size)
+	$(LD) -m elf_i386 -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments -T $(ADAPTER_BUILD)/wrap.lds \
+		-e $(call adapter_symbol,wrap_entry) -o $@ $(ADAPTER_BUILD)/wrap.o
+	@size=$$(stat -c %s $@); [ $$size -le $(ADAPTER_SIZE_MAX) ] || \
+		{ echo "$@: $$size bytes, more than $(ADAPTER_SIZE_MAX)" >&2; rm $@; exit 1; }
+
+-include adapter/tests.mk
