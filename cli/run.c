@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/run.h"
+
+#include "host/machine.h"
+#include "host/say.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXIT_OFF     0
+#define EXIT_USAGE   2
+#define EXIT_TROUBLE 3
+#define EXIT_RESET   10
+#define EXIT_CRASH   20
+#define EXIT_KILLED  130
+
+#define MIB             (1ull << 20)
+#define MEMORY_DEFAULT  (512 * MIB)
+#define MEMORY_LEAST    (32 * MIB)
+#define MEMORY_MOST     (64ull << 30)
+#define ADAPTER_DEFAULT "build/adapter/xenolith.elf"
+
+static const char help[] =
+    "Usage: xenolith run --kernel FILE [option]…\n"
+    "Starts a guest in a Viridian partition; its console is this terminal, Ctrl-] leaves and ends "
+    "it.\n"
+    "\n"
+    "      --kernel FILE         the guest's kernel: a bzImage, or an ELF file with a PVH entry\n"
+    "      --initrd FILE         its initial RAM disk\n"
+    "      --append STRING       its command line\n"
+    "      --native              start the kernel as a Hyper-V guest, not through the adapter\n"
+    "      --adapter FILE        the adapter (default " ADAPTER_DEFAULT ")\n"
+    "      --adapter-append S    the adapter's own command line\n"
+    "      --cpus N              virtual processors, 1 to 64 (default 1)\n"
+    "      --memory SIZE         32M to 64G; a number alone is MiB (default 512M)\n"
+    "      --no-reboot           end with status 10 where the guest resets\n"
+    "  -v, --verbose             say what the host does\n"
+    "  -h, --help\n"
+    "\n"
+    "Exit status: 0 the guest powered off, 10 it reset (--no-reboot), 20 it crashed, 2 wrong "
+    "usage, 3 the host failed,\n"
+    "130 ended from here.\n";
+
+struct options {
+	struct machine_config machine;
+	bool native;
+	bool no_reboot;
+};
+
+enum {
+	OPT_KERNEL = 256,
+	OPT_INITRD,
+	OPT_APPEND,
+	OPT_NATIVE,
+	OPT_ADAPTER,
+	OPT_ADAPTER_APPEND,
+	OPT_CPUS,
+	OPT_MEMORY,
+	OPT_NO_REBOOT,
+};
+
+static const struct option table[] = {
+    {"kernel", required_argument, NULL, OPT_KERNEL},
+    {"initrd", required_argument, NULL, OPT_INITRD},
+    {"append", required_argument, NULL, OPT_APPEND},
+    {"native", no_argument, NULL, OPT_NATIVE},
+    {"adapter", required_argument, NULL, OPT_ADAPTER},
+    {"adapter-append", required_argument, NULL, OPT_ADAPTER_APPEND},
+    {"cpus", required_argument, NULL, OPT_CPUS},
+    {"memory", required_argument, NULL, OPT_MEMORY},
+    {"no-reboot", no_argument, NULL, OPT_NO_REBOOT},
+    {"verbose", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
+/* A decimal number with an optional K, M, G; a bare one counts MiB. 0 where it is none. */
+static uint64_t parse_size(const char *text)
+{
+	char *end;
+	unsigned long long number;
+	unsigned shift;
+
+	errno = 0;
+	number = strtoull(text, &end, 10);
+	if (errno || end == text || *text == '-') {
+		return 0;
+	}
+	switch (*end) {
+	case 'K': shift = 10; break;
+	case '\0':
+	case 'M': shift = 20; break;
+	case 'G': shift = 30; break;
+	default: return 0;
+	}
+	if ((*end && end[1]) || number > (UINT64_MAX >> shift)) {
+		return 0;
+	}
+	return number << shift;
+}
+
+static int parse_cpus(const char *text, unsigned *cpus)
+{
+	char *end;
+	unsigned long number = strtoul(text, &end, 10);
+
+	if (*end || number < 1 || number > MACHINE_MAX_CPUS) {
+		return say_error("--cpus %s: a number from 1 to %u", text, MACHINE_MAX_CPUS);
+	}
+	*cpus = (unsigned)number;
+	return 0;
+}
+
+static int parse_memory(const char *text, uint64_t *memory)
+{
+	uint64_t size = parse_size(text) & ~(MIB - 1);
+
+	if (size < MEMORY_LEAST || size > MEMORY_MOST) {
+		return say_error("--memory %s: a size from 32M to 64G", text);
+	}
+	*memory = size;
+	return 0;
+}
+
+static int take(struct options *options, int option, const char *value)
+{
+	struct boot_files *files = &options->machine.files;
+
+	switch (option) {
+	case OPT_KERNEL: files->kernel = value; return 0;
+	case OPT_INITRD: files->initrd = value; return 0;
+	case OPT_APPEND: files->command_line = value; return 0;
+	case OPT_NATIVE: options->native = true; return 0;
+	case OPT_ADAPTER: files->adapter = value; return 0;
+	case OPT_ADAPTER_APPEND: files->adapter_command_line = value; return 0;
+	case OPT_CPUS: return parse_cpus(value, &options->machine.cpus);
+	case OPT_MEMORY: return parse_memory(value, &options->machine.memory);
+	case OPT_NO_REBOOT: options->no_reboot = true; return 0;
+	case 'v': say_set_verbose(1); return 0;
+	default: return -1; /* getopt has told */
+	}
+}
+
+static int parse(struct options *options, int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt_long(argc, argv, "vh", table, NULL)) != -1) {
+		if (option == 'h') {
+			fputs(help, stdout);
+			exit(EXIT_OFF);
+		}
+		if (take(options, option, optarg) < 0) {
+			return -1;
+		}
+	}
+	if (optind < argc) {
+		return say_error("%s: an option is expected; see xenolith run --help",
+				 argv[optind]);
+	}
+	if (!options->machine.files.kernel) {
+		return say_error("--kernel is missing; see xenolith run --help");
+	}
+	if (options->native) {
+		options->machine.files.adapter = NULL;
+	}
+	return 0;
+}
+
+static int status_of(enum outcome outcome)
+{
+	switch (outcome) {
+	case OUTCOME_POWER_OFF: return EXIT_OFF;
+	case OUTCOME_RESET: return EXIT_RESET;
+	case OUTCOME_CRASH: return EXIT_CRASH;
+	case OUTCOME_KILLED: return EXIT_KILLED;
+	default: return EXIT_TROUBLE;
+	}
+}
+
+int cli_run(int argc, char **argv)
+{
+	struct options options = {
+	    .machine = {.files = {.adapter = ADAPTER_DEFAULT,
+				  .adapter_command_line = "",
+				  .command_line = ""},
+			.cpus = 1,
+			.memory = MEMORY_DEFAULT},
+	};
+	enum outcome outcome;
+	struct kvm kvm;
+
+	if (parse(&options, argc, argv) < 0) {
+		return EXIT_USAGE;
+	}
+	if (kvm_open(&kvm) < 0) {
+		return EXIT_TROUBLE;
+	}
+	vcpu_install_kick();
+	do {
+		outcome = machine_run(&options.machine, &kvm);
+	} while (outcome == OUTCOME_RESET && !options.no_reboot);
+	kvm_close(&kvm);
+	return status_of(outcome);
+}

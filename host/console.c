@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/console.h"
+
+#include "host/say.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+/* For the exit paths that no object survives to: exit(), fatal signals. */
+static struct termios saved;
+static volatile sig_atomic_t is_saved;
+
+static void restore_terminal(void)
+{
+	if (is_saved) {
+		is_saved = 0;
+		tcsetattr(STDIN_FILENO, TCSANOW, &saved);
+	}
+}
+
+static void restore_and_die(int signal_number)
+{
+	restore_terminal();
+	signal(signal_number, SIG_DFL);
+	raise(signal_number);
+}
+
+static void make_raw(struct console *console)
+{
+	static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGABRT, SIGFPE, SIGSYS};
+	struct termios raw;
+
+	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &saved) < 0) {
+		return;
+	}
+	is_saved = 1;
+	console->raw = true;
+	atexit(restore_terminal);
+	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++) {
+		signal(fatal[i], restore_and_die);
+	}
+	raw = saved;
+	cfmakeraw(&raw);
+	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+}
+
+static void write_all(const uint8_t *bytes, size_t count)
+{
+	while (count) {
+		ssize_t written = write(STDOUT_FILENO, bytes, count);
+
+		if (written < 0 && errno != EINTR) {
+			return; /* nobody listens: the guest's output is lost, the guest is not */
+		}
+		if (written > 0) {
+			bytes += written;
+			count -= (size_t)written;
+		}
+	}
+}
+
+static void flush(struct console *console)
+{
+	uint8_t bytes[4096];
+	size_t count;
+
+	do {
+		pthread_mutex_lock(&console->lock);
+		count = console->used < sizeof(bytes) ? console->used : sizeof(bytes);
+		memcpy(bytes, console->buffer, count);
+		console->used -= count;
+		memmove(console->buffer, console->buffer + count, console->used);
+		pthread_cond_broadcast(&console->room);
+		pthread_mutex_unlock(&console->lock);
+		write_all(bytes, count);
+		if (console->tap && count) {
+			console->tap(console->context, bytes, count);
+		}
+	} while (count);
+}
+
+static void output_ready(void *context, uint32_t events)
+{
+	struct console *console = context;
+
+	(void)events;
+	event_take(console->output.fd);
+	flush(console);
+}
+
+static void set_reading(struct console *console, bool on)
+{
+	if (on != console->reading) {
+		console->reading = on;
+		loop_change(console->loop, &console->input, on ? EPOLLIN : 0);
+	}
+}
+
+static void stop_input(struct console *console)
+{
+	loop_remove(console->loop, &console->input);
+	console->input.fd = -1;
+}
+
+/* Reads no more than the UART has room for, and waits for `drained` once it is full. */
+static void input_ready(void *context, uint32_t events)
+{
+	struct console *console = context;
+	uint8_t bytes[UART_QUEUE / 2];
+	ssize_t count = read(STDIN_FILENO, bytes, sizeof(bytes));
+
+	(void)events;
+	if (count <= 0) {
+		stop_input(console);
+		return;
+	}
+	if (console->raw && memchr(bytes, CONSOLE_ESCAPE, (size_t)count)) {
+		console->quit(console->context);
+		return;
+	}
+	uart_receive(console->uart, bytes, (size_t)count);
+	set_reading(console, false);
+}
+
+static void input_drained(void *context, uint32_t events)
+{
+	struct console *console = context;
+
+	(void)events;
+	event_take(console->drained.fd);
+	if (console->input.fd >= 0) {
+		set_reading(console, true);
+	}
+}
+
+int console_init(struct console *console, struct loop *loop, struct uart *uart)
+{
+	console->loop = loop;
+	console->uart = uart;
+	console->input = (struct loop_watch){STDIN_FILENO, input_ready, console};
+	console->output = (struct loop_watch){event_create(), output_ready, console};
+	console->drained = (struct loop_watch){event_create(), input_drained, console};
+	pthread_mutex_init(&console->lock, NULL);
+	pthread_cond_init(&console->room, NULL);
+	if (console->output.fd < 0 || console->drained.fd < 0) {
+		return -ENOMEM;
+	}
+	make_raw(console);
+	console->reading = true;
+	if (loop_add(loop, &console->input, EPOLLIN) < 0) {
+		console->input.fd = -1; /* a file or /dev/null: there is nothing to wait for */
+	}
+	loop_add(loop, &console->output, EPOLLIN);
+	return loop_add(loop, &console->drained, EPOLLIN);
+}
+
+void console_destroy(struct console *console)
+{
+	flush(console);
+	if (console->input.fd >= 0) {
+		stop_input(console);
+	}
+	loop_remove(console->loop, &console->output);
+	loop_remove(console->loop, &console->drained);
+	close(console->output.fd);
+	close(console->drained.fd);
+	restore_terminal();
+}
+
+void console_put(struct console *console, uint8_t byte)
+{
+	bool was_empty;
+
+	pthread_mutex_lock(&console->lock);
+	while (console->used == CONSOLE_BUFFER) {
+		pthread_cond_wait(&console->room, &console->lock);
+	}
+	was_empty = console->used == 0;
+	console->buffer[console->used++] = byte;
+	pthread_mutex_unlock(&console->lock);
+	if (was_empty) {
+		event_signal(console->output.fd);
+	}
+}
+
+void console_input_drained(struct console *console)
+{
+	event_signal(console->drained.fd);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest's console on this terminal: output gathered from the vCPU threads and written by the device thread, input in
+ * raw mode with an escape key. The terminal is put back on every way out.
+ */
+#ifndef HOST_CONSOLE_H
+#define HOST_CONSOLE_H
+
+#include "host/loop.h"
+#include "host/uart.h"
+
+#include <pthread.h>
+
+#define CONSOLE_BUFFER 65536u
+#define CONSOLE_ESCAPE 0x1d /* Ctrl-] */
+
+struct console {
+	struct loop *loop;
+	struct uart *uart;
+	void (*quit)(void *context); /* the escape key */
+	void *context;
+	/* Every byte that the guest wrote, after this terminal has it; NULL: nobody else listens. */
+	void (*tap)(void *context, const uint8_t *bytes, size_t count);
+
+	struct loop_watch input;
+	struct loop_watch output;  /* eventfd: the buffer is no longer empty */
+	struct loop_watch drained; /* eventfd: the guest has read its input */
+	bool reading, raw;
+	pthread_mutex_t lock;
+	pthread_cond_t room;
+	size_t used;
+	uint8_t buffer[CONSOLE_BUFFER];
+};
+
+/* `quit` and `context` are the caller's. 0 or -errno. */
+int console_init(struct console *console, struct loop *loop, struct uart *uart);
+/* Writes what is left and restores the terminal. */
+void console_destroy(struct console *console);
+/* From a vCPU thread: one byte of output; waits where the terminal is slower than the guest. */
+void console_put(struct console *console, uint8_t byte);
+/* From a vCPU thread, in the UART's lock. */
+void console_input_drained(struct console *console);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/loop.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+int loop_init(struct loop *loop)
+{
+	*loop = (struct loop){.epoll = epoll_create1(EPOLL_CLOEXEC)};
+	return loop->epoll < 0 ? -errno : 0;
+}
+
+void loop_destroy(struct loop *loop)
+{
+	if (loop->epoll >= 0) {
+		close(loop->epoll);
+		loop->epoll = -1;
+	}
+}
+
+static void handle_pending(struct loop *loop)
+{
+	for (int i = 0; i < loop->pending_count; i++) {
+		struct loop_watch *watch = loop->pending[i].data.ptr;
+
+		if (watch) {
+			watch->ready(watch->context, loop->pending[i].events);
+		}
+	}
+	loop->pending_count = 0;
+}
+
+void loop_run(struct loop *loop)
+{
+	loop->stopping = false;
+	while (!loop->stopping) {
+		int count = epoll_wait(loop->epoll, loop->pending,
+				       sizeof(loop->pending) / sizeof(loop->pending[0]), -1);
+
+		loop->pending_count = count > 0 ? count : 0;
+		handle_pending(loop);
+	}
+}
+
+void loop_stop(struct loop *loop)
+{
+	loop->stopping = true;
+}
+
+static int control(struct loop *loop, int operation, struct loop_watch *watch, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = watch};
+
+	return epoll_ctl(loop->epoll, operation, watch->fd, &event) < 0 ? -errno : 0;
+}
+
+int loop_add(struct loop *loop, struct loop_watch *watch, uint32_t events)
+{
+	return control(loop, EPOLL_CTL_ADD, watch, events);
+}
+
+int loop_change(struct loop *loop, struct loop_watch *watch, uint32_t events)
+{
+	return control(loop, EPOLL_CTL_MOD, watch, events);
+}
+
+void loop_remove(struct loop *loop, struct loop_watch *watch)
+{
+	control(loop, EPOLL_CTL_DEL, watch, 0);
+	for (int i = 0; i < loop->pending_count; i++) {
+		if (loop->pending[i].data.ptr == watch) {
+			loop->pending[i].data.ptr = NULL;
+		}
+	}
+}
+
+int event_create(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	return fd < 0 ? -errno : fd;
+}
+
+void event_signal(int fd)
+{
+	/* A full counter is a signal too, so there is nothing to do about EAGAIN. */
+	eventfd_write(fd, 1);
+}
+
+bool event_take(int fd)
+{
+	eventfd_t count;
+
+	return eventfd_read(fd, &count) == 0;
+}

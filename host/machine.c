@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/machine.h"
+
+#include "host/acpi.h"
+#include "host/console.h"
+#include "host/pm.h"
+#include "host/rtc.h"
+#include "host/say.h"
+#include "host/uart.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+struct machine {
+	const struct machine_config *config;
+	struct kvm *kvm;
+	struct gmem memory;
+	struct loop loop;
+	struct bus bus;
+	struct pm pm;
+	struct rtc rtc;
+	struct uart uart;
+	struct console console;
+	struct vcpu vcpu[MACHINE_MAX_CPUS];
+	struct loop_watch end_watch;    /* eventfd: `outcome` is set */
+	struct loop_watch signal_watch; /* SIGINT, SIGTERM, SIGHUP */
+	_Atomic(enum outcome) outcome;
+};
+
+/* From any thread; the first one wins. */
+static void end(void *context, enum outcome outcome)
+{
+	struct machine *machine = context;
+	enum outcome none = OUTCOME_NONE;
+
+	if (atomic_compare_exchange_strong(&machine->outcome, &none, outcome)) {
+		event_signal(machine->end_watch.fd);
+	}
+}
+
+static void power_off(void *context)
+{
+	end(context, OUTCOME_POWER_OFF);
+}
+
+static void reset(void *context)
+{
+	end(context, OUTCOME_RESET);
+}
+
+static void quit(void *context)
+{
+	end(context, OUTCOME_KILLED);
+}
+
+static void ended(void *context, uint32_t events)
+{
+	struct machine *machine = context;
+
+	(void)events;
+	loop_stop(&machine->loop);
+}
+
+static void signalled(void *context, uint32_t events)
+{
+	(void)events;
+	end(context, OUTCOME_KILLED);
+}
+
+static void uart_emit(void *context, uint8_t byte)
+{
+	struct machine *machine = context;
+
+	console_put(&machine->console, byte);
+}
+
+static void uart_interrupt(void *context, int level)
+{
+	struct machine *machine = context;
+
+	kvm_irq_line(machine->kvm, UART_IRQ, level);
+}
+
+static void uart_drained(void *context)
+{
+	struct machine *machine = context;
+
+	console_input_drained(&machine->console);
+}
+
+static uint16_t post_message(void *context, uint32_t connection, uint32_t type, const void *payload,
+			     uint32_t length)
+{
+	(void)context, (void)connection, (void)type, (void)payload, (void)length;
+	return 0x12;
+}
+
+/* The termination signals come through the loop, on every thread's behalf: vCPU threads inherit the mask. */
+static int watch_signals(struct machine *machine)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	machine->signal_watch =
+	    (struct loop_watch){signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), signalled, machine};
+	return machine->signal_watch.fd < 0
+		   ? -1
+		   : loop_add(&machine->loop, &machine->signal_watch, EPOLLIN);
+}
+
+static int init_loop(struct machine *machine)
+{
+	if (loop_init(&machine->loop) < 0) {
+		return -1;
+	}
+	machine->end_watch = (struct loop_watch){event_create(), ended, machine};
+	if (machine->end_watch.fd < 0 ||
+	    loop_add(&machine->loop, &machine->end_watch, EPOLLIN) < 0) {
+		return -1;
+	}
+	return watch_signals(machine);
+}
+
+static int init_board(struct machine *machine)
+{
+	machine->pm = (struct pm){.power_off = power_off, .reset = reset, .context = machine};
+	machine->uart = (struct uart){.emit = uart_emit,
+				      .interrupt = uart_interrupt,
+				      .drained = uart_drained,
+				      .context = machine};
+	pm_attach(&machine->pm, &machine->bus);
+	rtc_attach(&machine->rtc, &machine->bus);
+	uart_attach(&machine->uart, &machine->bus);
+	machine->console.quit = quit;
+	machine->console.context = machine;
+	return console_init(&machine->console, &machine->loop, &machine->uart);
+}
+
+static int init_memory(struct machine *machine)
+{
+	int result = gmem_create(&machine->memory, machine->config->memory);
+
+	return result < 0 ? say_error("no memory for the guest: %s", strerror(-result)) : 0;
+}
+
+static int init_vcpus(struct machine *machine)
+{
+	unsigned cpus = machine->config->cpus;
+	struct boot_entry entry;
+	struct gpa rsdp = acpi_build(&machine->memory, cpus);
+
+	if (boot_load(&machine->memory, &machine->config->files, rsdp, &entry) < 0) {
+		return -1;
+	}
+	for (unsigned i = 0; i < cpus; i++) {
+		struct vcpu *vcpu = &machine->vcpu[i];
+
+		vcpu->kvm = machine->kvm;
+		vcpu->memory = &machine->memory;
+		vcpu->bus = &machine->bus;
+		vcpu->post_message = post_message;
+		vcpu->end = end;
+		vcpu->context = machine;
+		if (vcpu_create(vcpu, i, cpus, &entry, &machine->loop) < 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int start(struct machine *machine)
+{
+	for (unsigned i = 0; i < machine->config->cpus; i++) {
+		if (vcpu_start(&machine->vcpu[i]) < 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static void destroy(struct machine *machine)
+{
+	for (unsigned i = 0; i < MACHINE_MAX_CPUS; i++) {
+		vcpu_destroy(&machine->vcpu[i]);
+	}
+	if (machine->console.loop) {
+		console_destroy(&machine->console);
+	}
+	kvm_destroy_vm(machine->kvm);
+	gmem_destroy(&machine->memory);
+	if (machine->signal_watch.fd > 0) {
+		close(machine->signal_watch.fd);
+	}
+	if (machine->end_watch.fd > 0) {
+		close(machine->end_watch.fd);
+	}
+	loop_destroy(&machine->loop);
+}
+
+enum outcome machine_run(const struct machine_config *config, struct kvm *kvm)
+{
+	struct machine *machine = calloc(1, sizeof(*machine));
+	enum outcome outcome = OUTCOME_FAILED;
+
+	if (!machine) {
+		return OUTCOME_FAILED;
+	}
+	machine->config = config;
+	machine->kvm = kvm;
+	machine->memory.fd = -1;
+	machine->loop.epoll = -1;
+	for (unsigned i = 0; i < MACHINE_MAX_CPUS; i++) {
+		machine->vcpu[i].fd = -1;
+		machine->vcpu[i].synic.trigger = machine->vcpu[i].synic.ended = -1;
+	}
+	if (init_loop(machine) == 0 && init_memory(machine) == 0 &&
+	    kvm_create_vm(kvm, &machine->memory, config->cpus) == 0 && init_board(machine) == 0 &&
+	    init_vcpus(machine) == 0 && start(machine) == 0) {
+		loop_run(&machine->loop);
+		outcome = atomic_load(&machine->outcome);
+	}
+	destroy(machine);
+	free(machine);
+	return outcome;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/vcpu.h"
+
+#include "host/crash.h"
+#include "host/hypercall.h"
+#include "host/say.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define MSR_IA32_MISC_ENABLE   0x1a0u
+#define MISC_FAST_STRINGS      1u
+#define MSR_MTRR_DEFAULT_TYPE  0x2ffu
+#define MTRR_ON_AND_WRITE_BACK 0xc06u /* E, FE, type 6: as firmware leaves it */
+
+static __thread struct kvm_run *running;
+
+/* A signal between the check for work and KVM_RUN must not be lost: the flag makes KVM_RUN return at once. */
+static void on_kick(int signal_number)
+{
+	(void)signal_number;
+	if (running) {
+		__atomic_store_n(&running->immediate_exit, 1, __ATOMIC_RELAXED);
+	}
+}
+
+static int kick_signal(void)
+{
+	return SIGRTMIN;
+}
+
+void vcpu_install_kick(void)
+{
+	struct sigaction action = {.sa_handler = on_kick};
+
+	sigaction(kick_signal(), &action, NULL);
+}
+
+static int set_msrs(const struct vcpu *vcpu)
+{
+	struct {
+		struct kvm_msrs header;
+		struct kvm_msr_entry entry[2];
+	} msrs = {
+	    .header.nmsrs = 2,
+	    .entry = {{.index = MSR_IA32_MISC_ENABLE, .data = MISC_FAST_STRINGS},
+		      {.index = MSR_MTRR_DEFAULT_TYPE, .data = MTRR_ON_AND_WRITE_BACK}},
+	};
+
+	return ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) == 2 ? 0 : -1;
+}
+
+static void synic_kick(void *context)
+{
+	vcpu_kick(context);
+}
+
+int vcpu_create(struct vcpu *vcpu, unsigned index, unsigned cpus, const struct boot_entry *entry,
+		struct loop *loop)
+{
+	struct kvm_enable_cap synic = {.cap = KVM_CAP_HYPERV_SYNIC2};
+	int result;
+
+	vcpu->index = index;
+	vcpu->synic =
+	    (struct synic_vp){.trigger = -1, .ended = -1, .kick = synic_kick, .context = vcpu};
+	vcpu->fd = ioctl(vcpu->kvm->vm, KVM_CREATE_VCPU, (unsigned long)index);
+	if (vcpu->fd < 0) {
+		return say_error("KVM refuses processor %u: %s", index, strerror(errno));
+	}
+	vcpu->run =
+	    mmap(NULL, vcpu->kvm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	if (vcpu->run == MAP_FAILED) {
+		vcpu->run = NULL;
+		return say_error("processor %u: %s", index, strerror(errno));
+	}
+	if (kvm_set_cpuid(vcpu->kvm, vcpu->fd, index, cpus) < 0) {
+		return -1;
+	}
+	if (ioctl(vcpu->fd, KVM_ENABLE_CAP, &synic) < 0) {
+		return say_error("KVM refuses the SynIC of processor %u: %s", index,
+				 strerror(errno));
+	}
+	result = synic_init(&vcpu->synic, vcpu->memory, loop, vcpu->kvm, index);
+	if (result < 0) {
+		return say_error("processor %u: no VMBus interrupt: %s", index, strerror(-result));
+	}
+	if (set_msrs(vcpu) < 0 || (index == 0 && boot_set_registers(vcpu->fd, entry) < 0)) {
+		return say_error("KVM refuses the first registers of processor %u: %s", index,
+				 strerror(errno));
+	}
+	return 0;
+}
+
+static void do_port(const struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	uint8_t *data = (uint8_t *)run + run->io.data_offset;
+
+	for (uint32_t i = 0; i < run->io.count; i++, data += run->io.size) {
+		uint32_t value = 0;
+
+		if (run->io.direction == KVM_EXIT_IO_OUT) {
+			memcpy(&value, data, run->io.size);
+			bus_write(vcpu->bus, run->io.port, run->io.size, value);
+		} else {
+			value = bus_read(vcpu->bus, run->io.port, run->io.size);
+			memcpy(data, &value, run->io.size);
+		}
+	}
+}
+
+static void do_hyperv(struct vcpu *vcpu)
+{
+	struct kvm_hyperv_exit *exit = &vcpu->run->hyperv;
+
+	switch (exit->type) {
+	case KVM_EXIT_HYPERV_SYNIC:
+		synic_update(&vcpu->synic, exit->u.synic.control, exit->u.synic.msg_page,
+			     exit->u.synic.evt_page);
+		break;
+	case KVM_EXIT_HYPERV_HCALL:
+		exit->u.hcall.result =
+		    hypercall(vcpu, exit->u.hcall.input, exit->u.hcall.params[0]);
+		break;
+	default: break;
+	}
+}
+
+static void do_system_event(struct vcpu *vcpu)
+{
+	switch (vcpu->run->system_event.type) {
+	case KVM_SYSTEM_EVENT_SHUTDOWN: vcpu->end(vcpu->context, OUTCOME_POWER_OFF); break;
+	case KVM_SYSTEM_EVENT_RESET: vcpu->end(vcpu->context, OUTCOME_RESET); break;
+	case KVM_SYSTEM_EVENT_CRASH:
+		crash_report(vcpu);
+		vcpu->end(vcpu->context, OUTCOME_CRASH);
+		break;
+	default: break;
+	}
+}
+
+static void do_exit(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	switch (run->exit_reason) {
+	case KVM_EXIT_IO: do_port(vcpu); break;
+	case KVM_EXIT_MMIO: /* nothing is mapped: all ones, and writes are lost */
+		if (!run->mmio.is_write) {
+			memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
+		}
+		break;
+	case KVM_EXIT_HYPERV: do_hyperv(vcpu); break;
+	case KVM_EXIT_SYSTEM_EVENT: do_system_event(vcpu); break;
+	case KVM_EXIT_SHUTDOWN:
+		say_error("processor %u: triple fault", vcpu->index);
+		crash_registers(vcpu);
+		vcpu->end(vcpu->context, OUTCOME_CRASH);
+		break;
+	case KVM_EXIT_FAIL_ENTRY:
+	case KVM_EXIT_INTERNAL_ERROR:
+	default:
+		say_error("processor %u: KVM cannot go on: exit %u, detail %u", vcpu->index,
+			  run->exit_reason, run->internal.suberror);
+		crash_registers(vcpu);
+		vcpu->end(vcpu->context, OUTCOME_FAILED);
+		break;
+	}
+}
+
+static void *vcpu_thread(void *argument)
+{
+	struct vcpu *vcpu = argument;
+
+	running = vcpu->run;
+	while (!atomic_load(&vcpu->stop)) {
+		int result;
+
+		synic_deliver(&vcpu->synic);
+		result = ioctl(vcpu->fd, KVM_RUN, 0);
+		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_RELAXED);
+		if (result == 0) {
+			do_exit(vcpu);
+		} else if (errno != EINTR && errno != EAGAIN) {
+			say_error("processor %u: %s", vcpu->index, strerror(errno));
+			vcpu->end(vcpu->context, OUTCOME_FAILED);
+			break;
+		}
+	}
+	return NULL;
+}
+
+int vcpu_start(struct vcpu *vcpu)
+{
+	int error = pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu);
+
+	if (error) {
+		return say_error("no thread for processor %u: %s", vcpu->index, strerror(error));
+	}
+	vcpu->started = true;
+	return 0;
+}
+
+void vcpu_kick(struct vcpu *vcpu)
+{
+	if (vcpu->started) {
+		pthread_kill(vcpu->thread, kick_signal());
+	}
+}
+
+void vcpu_destroy(struct vcpu *vcpu)
+{
+	if (vcpu->started) {
+		atomic_store(&vcpu->stop, true);
+		vcpu_kick(vcpu);
+		pthread_join(vcpu->thread, NULL);
+		vcpu->started = false;
+	}
+	synic_destroy(&vcpu->synic);
+	if (vcpu->run) {
+		munmap(vcpu->run, vcpu->kvm->run_size);
+	}
+	if (vcpu->fd >= 0) {
+		close(vcpu->fd);
+	}
+}
