@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: MIT
+#
+# The Xen side's pure logic. CORE_XEN_SRC is what the adapter links, freestanding.
+
+XENSTORE_SRC := $(addprefix core/,xenstore.c xenstore_node.c xenstore_txn.c xenstore_ops.c xenstore_watch.c \
+	xs_wire.c xs_request.c)
+CORE_XEN_SRC := $(XENSTORE_SRC)
+
+$(eval $(call unit_test,xenstore,tests/unit/test_xenstore.c core/fmt.c $(XENSTORE_SRC)))
+$(eval $(call fuzzer,xenstore,tests/fuzz/fuzz_xenstore.c core/fmt.c $(XENSTORE_SRC)))
