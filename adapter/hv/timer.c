@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One one-shot timer a VP. Deadlines go to the hardware as a distance from now, never as an absolute time: the clock that
+ * the guest sees may lag the hypervisor's by its rounding, and an interrupt that comes early is just armed again.
+ */
+#include "adapter/hv/timer.h"
+
+#include "abi/hv/msr.h"
+#include "abi/hv/synic.h"
+#include "abi/x86/apic.h"
+#include "adapter/hv/clock.h"
+#include "adapter/hv/discover.h"
+#include "adapter/hv/scale.h"
+#include "adapter/hv/stimer.h"
+#include "adapter/seam/clock.h"
+#include "adapter/seam/vps.h"
+#include "adapter/x86/apic.h"
+#include "adapter/x86/asm.h"
+#include "adapter/x86/irq.h"
+#include "adapter/x86/log.h"
+
+/* Longer waits are made of several; this keeps every conversion below far from overflow. */
+#define WAIT_MAX_NS 1000000000000ull
+#define POLL_NS     20000000ull
+
+static enum timer_kind kind;
+static uint64_t apic_hz; /* TIMER_APIC_COUNT: ticks a second */
+static void (*poll)(void);
+static uint64_t poll_at;
+
+static void hardware_arm(uint64_t wait)
+{
+	uint64_t ticks;
+
+	switch (kind) {
+	case TIMER_STIMER_DIRECT:
+	case TIMER_STIMER_MESSAGE:
+		wrmsr(HV_MSR_STIMER_COUNT(0), stimer_count(hv_ref_now(), wait));
+		return;
+	case TIMER_TSC_DEADLINE:
+		wrmsr(MSR_TSC_DEADLINE, rdtsc() + ns_to_ticks(wait, clock_tsc_hz()));
+		return;
+	case TIMER_APIC_COUNT:
+		ticks = ns_to_ticks(wait, apic_hz);
+		apic_timer_count(ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks);
+		return;
+	}
+}
+
+static void hardware_stop(void)
+{
+	switch (kind) {
+	case TIMER_STIMER_DIRECT:
+	case TIMER_STIMER_MESSAGE: wrmsr(HV_MSR_STIMER_COUNT(0), 0); return;
+	case TIMER_TSC_DEADLINE: wrmsr(MSR_TSC_DEADLINE, 0); return;
+	case TIMER_APIC_COUNT: apic_timer_count(0); return;
+	}
+}
+
+static bool polls_here(void)
+{
+	return poll && vps_self() == 0;
+}
+
+static void program(struct hv_vp *vp)
+{
+	uint64_t deadline = vp->armed ? vp->deadline : UINT64_MAX;
+	uint64_t now = clock_now();
+	uint64_t wait;
+
+	if (polls_here() && deadline > poll_at)
+		deadline = poll_at;
+	wait = deadline > now ? deadline - now : 0;
+	hardware_arm(wait < WAIT_MAX_NS ? wait : WAIT_MAX_NS);
+}
+
+void timer_arm(uint64_t deadline)
+{
+	struct hv_vp *vp = hv_vp_self();
+
+	vp->deadline = deadline;
+	vp->armed = true;
+	program(vp);
+}
+
+void timer_disarm(void)
+{
+	struct hv_vp *vp = hv_vp_self();
+
+	if (!vp->armed)
+		return;
+	vp->armed = false;
+	if (polls_here())
+		program(vp);
+	else
+		hardware_stop();
+}
+
+/* An interrupt says only "look": it may be early, or stem from a deadline that was replaced meanwhile. */
+static void expire(void)
+{
+	struct hv_vp *vp = hv_vp_self();
+	uint64_t now = clock_now();
+	bool due = vp->armed && now >= vp->deadline;
+
+	if (due)
+		vp->armed = false;
+	if (polls_here() && now >= poll_at) {
+		poll_at = now + POLL_NS;
+		poll();
+	}
+	if (due)
+		xen_timer_expired();
+	else if (vp->armed || polls_here())
+		program(vp);
+	if (due && !vp->armed && polls_here())
+		program(vp);
+}
+
+static void timer_interrupt(void)
+{
+	apic_eoi();
+	expire();
+}
+
+/*
+ * The slot must be free before the next message can come. PENDING, set while it was taken, asks to be told of that; the
+ * hypervisor may set it up to the moment when the slot is freed, so it is read after (TLFS, "SynIC Message Flags").
+ */
+static void message_interrupt(void)
+{
+	struct hv_message *slot = &hv_vp_self()->messages->slot[HV_SINT_TIMER];
+	uint32_t type = __atomic_load_n(&slot->type, __ATOMIC_ACQUIRE);
+
+	if (type != HV_MESSAGE_NONE) {
+		__atomic_store_n(&slot->type, HV_MESSAGE_NONE, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&slot->flags, __ATOMIC_SEQ_CST) & HV_MESSAGE_FLAG_PENDING)
+			wrmsr(HV_MSR_EOM, 0);
+	}
+	apic_eoi();
+	expire();
+}
+
+static uint64_t apic_timer_hz(void)
+{
+	uint64_t start, took;
+	uint32_t left;
+
+	if (hv_has(HV_F_FREQUENCIES)) {
+		uint64_t hz = rdmsr(HV_MSR_APIC_FREQUENCY);
+
+		if (hz)
+			return hz;
+	}
+	apic_timer_use_count();
+	start = clock_now();
+	apic_timer_count(UINT32_MAX);
+	do
+		took = clock_now() - start;
+	while (took < 10000000);
+	left = apic_timer_now();
+	took = clock_now() - start;
+	apic_timer_count(0);
+	return hz_from(UINT32_MAX - left, took);
+}
+
+void hv_timer_init(void)
+{
+	static const char *const names[] = {
+	    [TIMER_STIMER_DIRECT] = "synthetic, direct",
+	    [TIMER_STIMER_MESSAGE] = "synthetic, by message",
+	    [TIMER_TSC_DEADLINE] = "APIC, TSC deadline",
+	    [TIMER_APIC_COUNT] = "APIC, counting",
+	};
+
+	kind = timer_choose(hv_has(HV_F_STIMER), hv_has(HV_F_STIMER_DIRECT),
+			    hv_has(HV_F_TSC_DEADLINE));
+	irq_register(VECTOR_TIMER, timer_interrupt);
+	irq_register(VECTOR_APIC_TIMER, timer_interrupt);
+	irq_register(VECTOR_SINT_MSG, message_interrupt);
+	if (kind == TIMER_APIC_COUNT) {
+		apic_hz = apic_timer_hz();
+		if (!apic_hz)
+			panic("the APIC timer does not count");
+	}
+	log_info("timer: %s", names[kind]);
+}
+
+void hv_timer_vp_init(struct hv_vp *vp)
+{
+	vp->armed = false;
+	switch (kind) {
+	case TIMER_STIMER_DIRECT:
+	case TIMER_STIMER_MESSAGE:
+		if (kind == TIMER_STIMER_MESSAGE)
+			wrmsr(HV_MSR_SINT(HV_SINT_TIMER), VECTOR_SINT_MSG);
+		wrmsr(HV_MSR_STIMER_CONFIG(0), 0);
+		wrmsr(HV_MSR_STIMER_CONFIG(0), stimer_config(kind, VECTOR_TIMER, HV_SINT_TIMER));
+		return;
+	case TIMER_TSC_DEADLINE: apic_timer_use_deadline(); return;
+	case TIMER_APIC_COUNT: apic_timer_use_count(); return;
+	}
+}
+
+void hv_timer_poll(void (*function)(void))
+{
+	poll = function;
+	poll_at = clock_now() + POLL_NS;
+	program(hv_vp_self());
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* How fast the TSC runs, where the hypervisor does not say. */
+#ifndef XENOLITH_X86_TSC_H
+#define XENOLITH_X86_TSC_H
+
+#include <stdint.h>
+
+/* As the processor states it; 0 where it does not. */
+uint64_t tsc_hz_from_cpuid(void);
+
+/* Measured for 20 ms against the ACPI timer; 0 where there is none or it stands still. */
+uint64_t tsc_hz_by_pm_timer(void);
+
+#endif
