@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+#
+# What the adapter costs: the same kernel and microbenchmark native, on Xen and on the adapter.
+
+$(BUILD)/bench/ubench: bench/ubench.c | deps-stamp
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) -o $@ $<

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+#
+# The lab and the guests that it boots.
+
+USERLAND := $(BUILD)/tests/guest/userland
+USERLAND_SOURCES := $(filter-out %/compat.c %/exit.c,$(wildcard tests/guest/userland/*.c))
+GUEST_CFLAGS := -std=gnu11 -O2 $(WARN) -D_GNU_SOURCE -static -pthread
+INITRD := $(BUILD)/tests/guest/userland.cpio
+
+$(USERLAND)/init: $(USERLAND_SOURCES) tests/guest/userland/check.h | deps-stamp
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) -o $@ $(USERLAND_SOURCES)
+
+$(USERLAND)/compat: tests/guest/userland/compat.c | deps-stamp
+	@mkdir -p $(@D)
+	$(CC) -m32 $(GUEST_CFLAGS) -o $@ $<
+
+$(USERLAND)/exit: tests/guest/userland/exit.c | deps-stamp
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) -o $@ $<
+
+INITRD_FILES := /init=$(USERLAND)/init /bin/compat=$(USERLAND)/compat /bin/exit=$(USERLAND)/exit \
+	/bin/ubench=$(BUILD)/bench/ubench
+$(INITRD): $(foreach f,$(INITRD_FILES),$(lastword $(subst =, ,$(f)))) lab/mkinitrd lab/kit/cpio.py
+	lab/mkinitrd $@ $(INITRD_FILES)
+
+ALL += $(INITRD)
+
+run: all ## boot Debian's stock kernel on the adapter, to its userland
+	lab/run --cpus 2 --memory 1024 --initrd $(INITRD) --append "quiet"
