@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/arena.h"
+#include "core/bump.h"
 
 #define KIMAGE_MAX_SEGMENTS 16
 #define KIMAGE_MAX_PROBE    16 /* bytes that format detection looks at */
@@ -107,7 +107,7 @@ enum kimage_error kimage_probe(const void *file, size_t size, struct kimage_payl
  * Freestanding callers: see core/libc/shim.h for what the libraries need of the environment.
  */
 enum kimage_error kimage_unpack(const struct kimage_payload *p, void *buf, size_t size,
-				const struct arena *work, size_t *len, struct kimage_fault *fault);
+				const struct bump *work, size_t *len, struct kimage_fault *fault);
 
 /* One PT_LOAD. 0 < memsz, filesz <= memsz, the file span lies inside the image; pa + memsz does not wrap. */
 struct kimage_segment {

@@ -14,7 +14,7 @@ struct unpack {
 	unsigned char *out;
 	size_t out_size;
 	size_t out_len; /* out: bytes written */
-	struct arena *arena;
+	struct bump *arena;
 };
 
 /*

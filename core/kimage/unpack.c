@@ -32,9 +32,9 @@ static enum kimage_error fail(const struct kimage_payload *p, enum kimage_error 
 }
 
 enum kimage_error kimage_unpack(const struct kimage_payload *p, void *buf, size_t size,
-				const struct arena *work, size_t *len, struct kimage_fault *fault)
+				const struct bump *work, size_t *len, struct kimage_fault *fault)
 {
-	struct arena arena = *work;
+	struct bump arena = *work;
 	struct unpack u = {.in = p->data,
 			   .in_size = p->size,
 			   .out = buf,

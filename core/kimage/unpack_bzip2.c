@@ -17,7 +17,7 @@ void declare_bzip2(const unsigned char *in, size_t size, struct declared *d)
 
 static void *bzip2_alloc(void *arena, int items, int size)
 {
-	return arena_alloc(arena, (size_t)items * (size_t)size);
+	return bump_alloc(arena, (size_t)items * (size_t)size);
 }
 
 static void bzip2_free(void *arena, void *p)

@@ -18,7 +18,7 @@ void declare_gzip(const unsigned char *in, size_t size, struct declared *d)
 
 static void *gzip_alloc(void *arena, unsigned int items, unsigned int size)
 {
-	return arena_alloc(arena, (size_t)items * size);
+	return bump_alloc(arena, (size_t)items * size);
 }
 
 static void gzip_free(void *arena, void *p)

@@ -63,7 +63,7 @@ void declare_lz4(const unsigned char *in, size_t size, struct declared *d)
 
 static void *lz4_alloc(void *arena, size_t size)
 {
-	return arena_alloc(arena, size);
+	return bump_alloc(arena, size);
 }
 
 static void lz4_free(void *arena, void *p)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The .lzma format ("LZMA_Alone") by liblzma. Source: XZ Utils, doc/lzma-file-format.txt, 1.1. */
-#include "core/kimage/lzma_arena.h"
+#include "core/kimage/lzma_run.h"
 
 #include "core/string.h"
 
@@ -37,7 +37,7 @@ static void limit_dictionary(unsigned char header[HEADER], size_t contents)
 
 enum kimage_error unpack_lzma(struct unpack *u)
 {
-	lzma_allocator allocator = lzma_arena_allocator(u->arena);
+	lzma_allocator allocator = lzma_run_allocator(u->arena);
 	lzma_stream strm = LZMA_STREAM_INIT;
 	unsigned char header[HEADER];
 	lzma_ret ret;
@@ -57,7 +57,7 @@ enum kimage_error unpack_lzma(struct unpack *u)
 		u->in_pos = HEADER - strm.avail_in;
 	}
 	if (ret == LZMA_OK) {
-		ret = lzma_arena_run(&strm, u);
+		ret = lzma_run(&strm, u);
 	}
-	return lzma_arena_result(u, ret);
+	return lzma_run_result(u, ret);
 }

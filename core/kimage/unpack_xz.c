@@ -6,7 +6,7 @@
  * 32 MiB for today's kernels, 128 MiB for some. Going block by block lets us limit it to the contents' size,
  * beyond which no match can reach.
  */
-#include "core/kimage/lzma_arena.h"
+#include "core/kimage/lzma_run.h"
 
 #include "core/string.h"
 
@@ -125,7 +125,7 @@ static lzma_ret unpack_block(struct unpack *u, lzma_check check, const lzma_allo
 	strm.allocator = allocator;
 	ret = lzma_block_decoder(&strm, &block);
 	if (ret == LZMA_OK) {
-		ret = lzma_arena_run(&strm, u);
+		ret = lzma_run(&strm, u);
 	}
 	return ret != LZMA_STREAM_END
 		   ? ret
@@ -179,7 +179,7 @@ static lzma_ret check_end(struct unpack *u, const lzma_stream_flags *header, lzm
 
 enum kimage_error unpack_xz(struct unpack *u)
 {
-	lzma_allocator allocator = lzma_arena_allocator(u->arena);
+	lzma_allocator allocator = lzma_run_allocator(u->arena);
 	lzma_stream_flags header;
 	lzma_index_hash *index;
 	lzma_ret ret;
@@ -190,7 +190,7 @@ enum kimage_error unpack_xz(struct unpack *u)
 	}
 	ret = lzma_stream_header_decode(&header, u->in);
 	if (ret != LZMA_OK) {
-		return lzma_arena_result(u, ret);
+		return lzma_run_result(u, ret);
 	}
 	u->in_pos = LZMA_STREAM_HEADER_SIZE;
 	index = lzma_index_hash_init(NULL, &allocator);
@@ -201,5 +201,5 @@ enum kimage_error unpack_xz(struct unpack *u)
 	if (ret == LZMA_OK) {
 		ret = check_end(u, &header, index);
 	}
-	return lzma_arena_result(u, ret);
+	return lzma_run_result(u, ret);
 }

@@ -33,7 +33,7 @@ static enum kimage_error result_of(size_t code)
 enum kimage_error unpack_zstd(struct unpack *u)
 {
 	size_t need = ZSTD_estimateDCtxSize(), frame, len;
-	void *memory = arena_alloc(u->arena, need);
+	void *memory = bump_alloc(u->arena, need);
 	ZSTD_DCtx *context = memory == NULL ? NULL : ZSTD_initStaticDCtx(memory, need);
 
 	if (context == NULL) {

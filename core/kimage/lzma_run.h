@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /* What the two users of liblzma share: allocation from the arena, one run, and what its results mean. */
-#ifndef CORE_KIMAGE_LZMA_ARENA_H
-#define CORE_KIMAGE_LZMA_ARENA_H
+#ifndef CORE_KIMAGE_LZMA_RUN_H
+#define CORE_KIMAGE_LZMA_RUN_H
 
 #include <lzma.h>
 
 #include "core/kimage/internal.h"
 
-static inline void *lzma_arena_alloc(void *arena, size_t items, size_t size)
+static inline void *lzma_run_alloc(void *arena, size_t items, size_t size)
 {
-	return arena_alloc(arena, items * size); /* items is always 1 (lzma/base.h) */
+	return bump_alloc(arena, items * size); /* items is always 1 (lzma/base.h) */
 }
 
-static inline void lzma_arena_free(void *arena, void *p)
+static inline void lzma_run_free(void *arena, void *p)
 {
 	(void)arena;
 	(void)p; /* the arena goes as a whole */
 }
 
-static inline lzma_allocator lzma_arena_allocator(struct arena *arena)
+static inline lzma_allocator lzma_run_allocator(struct bump *arena)
 {
-	return (lzma_allocator){lzma_arena_alloc, lzma_arena_free, arena};
+	return (lzma_allocator){lzma_run_alloc, lzma_run_free, arena};
 }
 
 /* Decodes from u's positions on until the decoder in strm ends, and advances them. */
-static inline lzma_ret lzma_arena_run(lzma_stream *strm, struct unpack *u)
+static inline lzma_ret lzma_run(lzma_stream *strm, struct unpack *u)
 {
 	lzma_ret ret;
 
@@ -40,7 +40,7 @@ static inline lzma_ret lzma_arena_run(lzma_stream *strm, struct unpack *u)
 	return ret;
 }
 
-static inline enum kimage_error lzma_arena_result(const struct unpack *u, lzma_ret ret)
+static inline enum kimage_error lzma_run_result(const struct unpack *u, lzma_ret ret)
 {
 	switch (ret) {
 	case LZMA_OK:
