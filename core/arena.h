@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bump allocator over memory that the caller lends: nothing is freed alone, everything at once when the
- * caller takes its memory back or rewinds `used` to an earlier value. It never reaches outside its span.
+ * A small allocator on one fixed region: first fit, free blocks in address order and merged with their neighbours. For
+ * structures of control paths (xenstore); not thread-safe. Blocks are 16-byte aligned; each costs 16 bytes more.
  */
-#ifndef CORE_ARENA_H
-#define CORE_ARENA_H
+#pragma once
 
 #include <stddef.h>
 
+struct arena_block;
+
 struct arena {
-	unsigned char *base; /* 16-byte aligned, owned by the caller */
-	size_t size;         /* bytes */
-	size_t used;         /* bytes; the caller may put back a value it saw earlier */
+	struct arena_block *free;
+	size_t used; /* bytes given out, headers included */
 };
 
-/* 16-byte aligned, not cleared; NULL where less than n bytes are left. */
-void *arena_alloc(struct arena *a, size_t n);
-
-#endif
+/* The region must be 16-byte aligned; it belongs to the arena from here on. */
+void arena_init(struct arena *arena, void *region, size_t size);
+/* NULL when no free block is large enough. */
+void *arena_alloc(struct arena *arena, size_t size);
+/* `p` comes from arena_alloc() of the same arena, or is NULL. */
+void arena_free(struct arena *arena, void *p);

@@ -4,7 +4,8 @@
 
 XENSTORE_SRC := $(addprefix core/,xenstore.c xenstore_node.c xenstore_txn.c xenstore_ops.c xenstore_watch.c \
 	xs_wire.c xs_request.c)
-CORE_XEN_SRC := $(XENSTORE_SRC)
+CORE_XEN_SRC := core/arena.c $(XENSTORE_SRC)
 
+$(eval $(call unit_test,arena,tests/unit/test_arena.c core/arena.c))
 $(eval $(call unit_test,xenstore,tests/unit/test_xenstore.c core/fmt.c $(XENSTORE_SRC)))
 $(eval $(call fuzzer,xenstore,tests/fuzz/fuzz_xenstore.c core/fmt.c $(XENSTORE_SRC)))
