@@ -14,9 +14,9 @@ static const uint64_t rates[] = {1000000,       33333333,      999999999,     10
 				 4294967296ull, 5700000000ull, 64000000000ull};
 #define RATES (sizeof(rates) / sizeof(rates[0]))
 
-/* A page cannot say less than 10 MHz. */
+/* A page cannot say less than 10 MHz; and its rounding puts the fastest rate just beyond the limit. */
 static const uint64_t *const page_rates = rates + 1;
-#define PAGE_RATES (RATES - 1)
+#define PAGE_RATES (RATES - 2)
 
 /* The scale that a hypervisor puts into its page for a TSC of `hz`. */
 static uint64_t page_scale_of(uint64_t hz)
