@@ -220,7 +220,7 @@ uint64_t e820_find(const struct e820_map *map, uint64_t size, uint64_t align, ui
 		uint64_t start = round_up(at_least(r->start, min), align);
 		uint64_t end = at_most(end_of(r), max);
 
-		if (start <= end && size <= end - start) {
+		if (start < end && size <= end - start) {
 			return start;
 		}
 	}

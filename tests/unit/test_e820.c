@@ -186,6 +186,8 @@ static void a_found_span_is_the_lowest_that_fits(void **state)
 	assert_int_equal(e820_find(&map, 0x2000, 0x1000, 0x7ffdf000, 0x7ffe1000), UINT64_MAX);
 	assert_int_equal(e820_find(&map, 0x1000, 0x1000, UINT64_MAX, UINT64_MAX), UINT64_MAX);
 	assert_int_equal(e820_find(&map, UINT64_MAX, 0x1000, 0, UINT64_MAX), UINT64_MAX);
+	assert_int_equal(e820_find(&map, 0, 0x1000, UINT64_MAX, UINT64_MAX), UINT64_MAX);
+	assert_int_equal(e820_find(&map, 0, 0x1000, 0xa0000, UINT64_MAX), 0x100000);
 }
 
 int main(void)
