@@ -25,7 +25,7 @@
 #define EVTCHN_FIFO_PAGES  128 /* event array pages: 131072 ports, 1024 words a page */
 #define EVTCHN_DOM_BACKEND 0 /* the domain id of the adapter's back ends, as the guest sees them */
 
-/* What the world does for the event channels. `ctx` is evtchn_config.ctx; none is called with a lock held but map. */
+/* What the world does for the event channels. `ctx` is evtchn_config.ctx; map and unmap are called with ev->lock held. */
 struct evtchn_env {
 	/* vCPU `vcpu` has a new upcall pending, or its poll has ended: make it look. May be the calling vCPU. */
 	void (*kick)(void *ctx, unsigned vcpu);
@@ -39,15 +39,15 @@ struct evtchn_env {
 typedef void (*evtchn_callback)(void *ctx, evtchn_port_t port);
 
 struct evtchn_port {
-	_Atomic uint64_t
-	    word; /* state, priority, vcpu and argument, see evtchn_state.h; changed under ev->lock */
-	_Atomic uint32_t last_q;  /* FIFO: the queue that this port was linked on last */
+	_Atomic uint64_t word;    /* state, see evtchn_int.h; changed under evtchn.lock */
+	_Atomic uint32_t last_q;  /* FIFO: 1 + the queue that it was linked on last, 0 for none */
 	_Atomic uint32_t pending; /* FIFO: raised before its event word was there */
 };
 
 struct evtchn_internal {
-	_Atomic(evtchn_callback) callback; /* NULL when free */
-	void *_Atomic ctx;
+	struct lock lock;
+	evtchn_callback callback; /* NULL when free */
+	void *ctx;
 	evtchn_port_t port;
 };
 
