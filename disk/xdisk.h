@@ -109,8 +109,8 @@ struct xd_io {
 
 #define XD_IO_WRITE  (1u << 0) /* for writing: takes the exclusive lock; else the shared one */
 #define XD_IO_CREATE (1u << 1) /* make the file; fails where it exists */
-#define XD_IO_NO_LOCK \
-	(1u << 2) /* take no lock: only for looking at a file that somebody else is using */
+/* take no lock: only for looking at a file that somebody else is using */
+#define XD_IO_NO_LOCK  (1u << 2)
 #define XD_IO_TRUNCATE (1u << 3) /* with XD_IO_CREATE: an existing file is emptied instead */
 
 /*
@@ -142,14 +142,14 @@ enum xd_format xd_format_by_name(
     const char *name); /* "vpc" is VHD too; XD_FORMAT_ANY where unknown */
 
 #define XD_OPEN_WRITE (1u << 0) /* else not a byte of the file changes: log replay is in memory */
-#define XD_OPEN_NO_PARENTS \
-	(1u << 1) /* this layer alone; reading the parent's part fails, XD_E_PARENT */
+/* this layer alone; reading the parent's part fails, XD_E_PARENT */
+#define XD_OPEN_NO_PARENTS   (1u << 1)
 #define XD_OPEN_ANY_PARENT   (1u << 2) /* even a parent whose identity is not the recorded one */
 #define XD_OPEN_NO_LOCK      (1u << 3) /* see XD_IO_NO_LOCK */
 #define XD_OPEN_LENIENT      (1u << 4) /* for xd_check: past damage wherever the check can still tell */
 #define XD_OPEN_WRITE_PARENT (1u << 5) /* the parent (one level) for writing too, for a merge */
-#define XD_OPEN_NO_BARRIER \
-	(1u << 6) /* a new file, useless until whole: no ordering before xd_flush */
+/* a new file, useless until whole: no ordering before xd_flush */
+#define XD_OPEN_NO_BARRIER (1u << 6)
 
 /*
  * Opens the store of a parent for a child whose image sits on a caller-supplied store. `path` is as the child's locator gives
@@ -225,9 +225,8 @@ enum xd_kind {
 	XD_KIND_PARENT,   /* XD_MAP_SHALLOW only: not in this layer, ask the parent */
 };
 
-#define XD_RUN_IN_PLACE \
-	(1u             \
-	 << 0) /* may be overwritten right there without telling the library, see xd_prepare_write */
+/* may be overwritten right there without telling the library, see xd_prepare_write */
+#define XD_RUN_IN_PLACE (1u << 0)
 
 struct xd_run {
 	uint64_t offset, length; /* on the disk */
@@ -239,9 +238,8 @@ struct xd_run {
 };
 
 #define XD_MAP_SHALLOW (1u << 0) /* this layer only */
-#define XD_MAP_HOLES \
-	(1u          \
-	 << 1) /* ask the store too: DATA that is a hole in the file becomes ZERO. Costs system calls. */
+/* ask the store too: DATA that is a hole in the file becomes ZERO. Costs system calls. */
+#define XD_MAP_HOLES (1u << 1)
 
 /*
  * Resolves [offset, offset + length) into at most *count runs, in order and without gaps; sets *count to how many were filled.
@@ -349,8 +347,8 @@ struct xd_check_report {
 int xd_check(struct xd_image *image, uint32_t flags, xd_finding_fn fn, void *ctx,
 	     struct xd_check_report *report, struct xd_error *err);
 
-#define XD_RESIZE_SHRINK \
-	(1u << 0) /* allow making the disk smaller: what lies past the new end is gone */
+/* allow making the disk smaller: what lies past the new end is gone */
+#define XD_RESIZE_SHRINK (1u << 0)
 
 int xd_resize(struct xd_image *image, uint64_t virtual_size, uint32_t flags, struct xd_error *err);
 /* Frees blocks that hold nothing but zeros (in a child: nothing at all) and closes the gaps in the file. */

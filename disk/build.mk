@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+#
+# libxenolith-disk: static and shared, a header, a pkg-config file.
+
+DISK_SOURCES := $(wildcard disk/*.c)
+DISK_OBJECTS := $(DISK_SOURCES:%.c=$(BUILD)/%.o)
+DISK_STATIC := $(BUILD)/disk/libxenolith-disk.a
+DISK_SONAME := libxenolith-disk.so.0
+DISK_SHARED := $(BUILD)/disk/$(DISK_SONAME)
+DISK_CFLAGS := $(if $(wildcard disk/vhdx.c),-DXD_HAVE_VHDX)
+
+$(DISK_OBJECTS): $(BUILD)/%.o: %.c | deps-stamp
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) $(DISK_CFLAGS) -fPIC -pthread -MMD -c -o $@ $<
+
+$(DISK_STATIC): $(DISK_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# Only what the public header names is visible.
+$(DISK_SHARED): $(DISK_OBJECTS) disk/exports.map
+	$(CC) -shared -pthread -Wl,-soname,$(DISK_SONAME) -Wl,--version-script=disk/exports.map -o $@ $(filter %.o,$^)
+
+ALL += $(DISK_STATIC) $(DISK_SHARED)

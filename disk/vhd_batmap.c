@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* XenServer's batmap: which blocks are full, so that their bitmaps need not be read. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "disk/vhd.h"
+
+static uint64_t map_sectors(uint64_t bits)
+{
+	uint64_t sectors = (bits + VHD_SECTOR * 8 - 1) / (VHD_SECTOR * 8);
+
+	return sectors ? sectors : 1;
+}
+
+uint64_t vhd_batmap_bytes(uint32_t entries)
+{
+	return sizeof(struct vhd_batmap_header) + map_sectors(entries) * VHD_SECTOR;
+}
+
+uint64_t vhd_batmap_end(const struct vhd *v)
+{
+	return v->batmap_offset + vhd_batmap_bytes(v->room);
+}
+
+/*
+ * The sum covers as many bytes as tapdisk sums: what the disk's size needs, counted in blocks of 2 MiB whatever the block size
+ * (blktap, vhd_checksum_batmap).
+ */
+static uint32_t batmap_sum(const uint8_t *map, uint64_t bytes, uint64_t disk_size, uint32_t version)
+{
+	uint64_t covered = xd_align_up(disk_size >> 24, VHD_SECTOR);
+	uint32_t sum = 0;
+
+	if (!covered)
+		covered = VHD_SECTOR;
+	for (uint64_t i = 0; i < xd_min(bytes, covered); i++)
+		sum += version == VHD_BATMAP_1_1 ? (uint32_t)(int8_t)map[i] : map[i];
+	return ~sum;
+}
+
+static bool writes_batmap(const struct vhd_footer *footer)
+{
+	return !memcmp(footer->creator_app, "tap", 4) && vhd_get32(footer->creator_version) > 1;
+}
+
+static bool believable(const struct vhd *v, const struct vhd_batmap_header *h, uint64_t file_size)
+{
+	uint64_t at = vhd_get64(h->map_offset),
+		 bytes = (uint64_t)vhd_get32(h->map_sectors) * VHD_SECTOR;
+	uint32_t version = vhd_get32(h->version);
+
+	return (version == VHD_BATMAP_1_1 || version == VHD_BATMAP_1_2) &&
+	       at == v->batmap_offset + sizeof(*h) &&
+	       bytes >= map_sectors(v->blocks) * VHD_SECTOR &&
+	       bytes <= map_sectors(v->room) * VHD_SECTOR && at + bytes <= file_size;
+}
+
+static void take(struct vhd *v, const uint8_t *map)
+{
+	for (uint32_t i = 0; i < v->blocks; i++)
+		if (vhd_bit(map, i) && vhd_entry(v, i) != VHD_NO_BLOCK)
+			vhd_set_full(v, i, true);
+	v->batmap_stale = false;
+}
+
+int vhd_batmap_load(struct xd_image *image, uint64_t file_size, struct xd_error *err)
+{
+	struct vhd *v = vhd_of(image);
+	uint64_t at = v->bat_offset + vhd_table_bytes(v->room), bytes;
+	struct vhd_batmap_header h;
+	uint8_t *map;
+	int r;
+
+	if (!writes_batmap(&v->footer) || at + sizeof(h) > file_size)
+		return 0;
+	if ((r = xd_io_read(&image->io, &h, sizeof(h), at, err)))
+		return r;
+	if (memcmp(h.cookie, "tdbatmap", 8))
+		return 0;
+	v->batmap_offset = at;
+	v->batmap_stale = v->batmap_damaged = true;
+	if (!believable(v, &h, file_size))
+		return 0;
+	bytes = (uint64_t)vhd_get32(h.map_sectors) * VHD_SECTOR;
+	map = malloc(bytes);
+	if (!map)
+		return xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "out of memory");
+	r = xd_io_read(&image->io, map, bytes, at + sizeof(h), err);
+	if (!r && batmap_sum(map, bytes, image->virtual_size, vhd_get32(h.version)) ==
+		      vhd_get32(h.checksum)) {
+		take(v, map);
+		v->batmap_damaged = false;
+	}
+	free(map);
+	return r;
+}
+
+int vhd_batmap_create(const struct xd_io *io, uint64_t offset, uint32_t entries, uint64_t disk_size,
+		      const void *map, struct xd_error *err)
+{
+	uint64_t bytes = vhd_batmap_bytes(entries);
+	uint8_t *out = calloc(1, bytes);
+	struct vhd_batmap_header *h = (void *)out;
+	int r;
+
+	if (!out)
+		return xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "out of memory");
+	memcpy(h->cookie, "tdbatmap", 8);
+	h->map_offset = vhd_put64(offset + sizeof(*h));
+	h->map_sectors = vhd_put32(map_sectors(entries));
+	h->version = vhd_put32(VHD_BATMAP_1_2);
+	if (map)
+		memcpy(out + sizeof(*h), map, (entries + 7) / 8);
+	h->checksum =
+	    vhd_put32(batmap_sum(out + sizeof(*h), bytes - sizeof(*h), disk_size, VHD_BATMAP_1_2));
+	r = xd_io_write(io, out, bytes, offset, err);
+	free(out);
+	return r;
+}
+
+int vhd_batmap_write(struct xd_image *image, struct xd_error *err)
+{
+	struct vhd *v = vhd_of(image);
+	uint8_t *map;
+	int r;
+
+	if (!v->batmap_offset || !v->batmap_stale)
+		return 0;
+	map = calloc(1, (v->room + 7) / 8 + 1);
+	if (!map)
+		return xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "out of memory");
+	memcpy(map, (void *)v->full, (v->blocks + 7) / 8);
+	r = vhd_batmap_create(&image->io, v->batmap_offset, v->room, image->virtual_size, map, err);
+	free(map);
+	if (!r)
+		v->batmap_stale = false;
+	return r;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* Resizing, and room for a longer table. */
+#include <string.h>
+
+#include "disk/vhd.h"
+
+static int store_size(struct xd_image *image, uint64_t size, struct xd_error *err)
+{
+	struct vhd *v = vhd_of(image);
+	int r;
+
+	vhd_footer_set_size(&v->footer, size);
+	/* Where the geometry counted and cannot express the new size, current_size has to. */
+	if (vhd_disk_size(&v->footer) != size)
+		memcpy(v->footer.creator_app, "win ", 4);
+	v->size_rule = vhd_size_rule(&v->footer);
+	vhd_footer_seal(&v->footer);
+	if (image->type == XD_TYPE_FIXED) {
+		if ((r = xd_io_write(&image->io, &v->footer, sizeof(v->footer), v->footer_at, err)))
+			return r;
+		r = xd_io_flush(&image->io, err);
+	} else {
+		r = vhd_footers_write(image, err);
+	}
+	if (!r)
+		image->virtual_size = size;
+	return r;
+}
+
+/* --- fixed -------------------------------------------------------------------------------------------------------------- */
+
+/* The new footer is there before the old one goes. What a shorter disk loses is zeroed only when it cannot come back. */
+static int resize_fixed(struct xd_image *image, uint64_t size, struct xd_error *err)
+{
+	struct vhd *v = vhd_of(image);
+	uint64_t old = v->footer_at, was = image->virtual_size;
+	int r;
+
+	v->footer_at = size;
+	if ((r = store_size(image, size, err)))
+		return r;
+	if (size > was && old < size)
+		r = xd_io_zero(&image->io, old, sizeof(v->footer), err);
+	else
+		r = xd_io_truncate(&image->io, size + sizeof(v->footer), err);
+	return r ? r : xd_io_flush(&image->io, err);
+}
+
+/* --- dynamic and differencing ------------------------------------------------------------------------------------------- */
+
+static int write_header(struct xd_image *image, struct xd_error *err)
+{
+	struct vhd *v = vhd_of(image);
+	int r;
+
+	vhd_header_seal(&v->header);
+	/* Everything that changes here, sum included, is in the first sector. */
+	r = xd_io_write(&image->io, &v->header, VHD_SECTOR, vhd_get64(v->footer.data_offset), err);
+	return r ? r : xd_io_flush(&image->io, err);
+}
+
+/* Writes the whole table to a new place behind the data and then has the header name that. The old place is left. */
+static int move_table(struct xd_image *image, struct xd_error *err)
+{
+	struct vhd *v = vhd_of(image);
+	uint64_t at = xd_align_up(v->data_end, VHD_SECTOR), end = at + vhd_table_bytes(v->blocks),
+		 batmap = 0;
+	uint64_t old_table = v->bat_offset;
+	int r;
+
+	if (v->batmap_offset) {
+		batmap = end;
+		end += vhd_batmap_bytes(v->blocks);
+	}
+	if ((r = vhd_grow(image, end, err)))
+		return r;
+	v->bat_offset = at;
+	memset(v->bat_dirty, 0xff, vhd_table_bytes(v->blocks) / VHD_SECTOR / 8 + 1);
+	r = vhd_table_write(image, err);
+	if (!r && batmap)
+		r = vhd_batmap_create(&image->io, batmap, v->blocks, image->virtual_size, NULL,
+				      err);
+	if (!r)
+		r = xd_io_flush(&image->io, err);
+	if (r) {
+		v->bat_offset = old_table;
+		return r;
+	}
+	v->header.table_offset = vhd_put64(at);
+	v->header.max_table_entries = vhd_put32(v->blocks);
+	v->room = v->blocks;
+	v->batmap_offset = batmap;
+	v->batmap_stale = batmap;
+	v->data_end = end;
+	return write_header(image, err);
+}
+
+/* What the last block holds past a disk's new end must not come back should it grow again. */
+static int clear_past_end(struct xd_image *image, uint64_t size, struct xd_error *err)
+{
+	struct vhd *v = vhd_of(image);
+	uint64_t end = xd_min(xd_align_up(size, v->block_size), image->virtual_size);
+
+	return end > size ? vhd_discard(image, size, end - size, err) : 0;
+}
+
+static int shrink_table(struct xd_image *image, uint32_t blocks, struct xd_error *err)
+{
+	struct vhd *v = vhd_of(image);
+
+	for (uint32_t i = blocks; i < v->blocks; i++)
+		if (vhd_entry(v, i) != VHD_NO_BLOCK) {
+			vhd_cache_drop(v, i);
+			vhd_set_full(v, i, false);
+			vhd_set_entry(v, i, VHD_NO_BLOCK);
+		}
+	return vhd_flush_locked(image, err);
+}
+
+static int resize_sparse(struct xd_image *image, uint64_t size, struct xd_error *err)
+{
+	struct vhd *v = vhd_of(image);
+	uint32_t blocks = (size + v->block_size - 1) >> v->block_shift, old;
+	int r;
+
+	if (blocks > XD_MAX_TABLE_BYTES / 8)
+		return xd_fail(err, XD_E_LIMIT, XD_NO_OFFSET,
+			       "blocks too small for a disk of this size");
+	if ((r = vhd_flush_locked(image, err)))
+		return r;
+	if (size < image->virtual_size) {
+		/* The footer first: a cut in between leaves blocks that nobody asks for. */
+		uint64_t was = image->virtual_size;
+
+		if ((r = store_size(image, size, err)))
+			return r;
+		image->virtual_size = was;
+		r = clear_past_end(image, size, err);
+		image->virtual_size = size;
+		if (r || (r = shrink_table(image, blocks, err)))
+			return r;
+		return vhd_table_resize(v, blocks, err);
+	}
+	old = v->blocks;
+	if ((r = vhd_table_resize(v, blocks, err)))
+		return r;
+	/* What the file's table has there now is nobody's word. */
+	for (uint32_t i = old; i < blocks; i++)
+		vhd_set_entry(v, i, VHD_NO_BLOCK);
+	r = blocks > v->room ? move_table(image, err) : vhd_flush_locked(image, err);
+	if (r)
+		return r;
+	v->batmap_stale = v->batmap_offset != 0; /* its sum depends on the disk's size */
+	return store_size(image, size, err);
+}
+
+int vhd_resize(struct xd_image *image, uint64_t size, struct xd_error *err)
+{
+	if (!size || size % VHD_SECTOR)
+		return xd_fail(err, XD_E_INVAL, XD_NO_OFFSET,
+			       "the size is no whole number of sectors");
+	if (size > VHD_MAX_SIZE)
+		return xd_fail(err, XD_E_LIMIT, XD_NO_OFFSET, "VHD holds at most 2040 GiB");
+	return image->type == XD_TYPE_FIXED ? resize_fixed(image, size, err)
+					    : resize_sparse(image, size, err);
+}
