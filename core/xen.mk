@@ -3,7 +3,7 @@
 # The Xen side's pure logic. CORE_XEN_SRC is what the adapter links, freestanding.
 
 XENSTORE_SRC := $(addprefix core/,xenstore.c xenstore_node.c xenstore_txn.c xenstore_ops.c xenstore_watch.c \
-	xs_wire.c xs_request.c)
+	xs_wire.c xs_request.c xs_guest.c)
 EVTCHN_SRC := $(addprefix core/,evtchn.c evtchn_2l.c evtchn_fifo.c)
 CORE_XEN_SRC := core/arena.c $(XENSTORE_SRC) $(EVTCHN_SRC)
 

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "core/xenstore.h"
+#include "core/xs_guest.h"
 #include "core/xs_wire.h"
 
 static int fail_after = -1; /* allocations that still succeed; -1: all */
@@ -906,6 +907,38 @@ static void a_guest_at_its_memory_limit_can_still_remove(void **state)
 	ASSERT_OK(g);
 }
 
+static void a_guest_finds_the_toolstacks_tree(void **state)
+{
+	struct guest *g = *state;
+	struct xs_guest info = {
+	    .domid = 1,
+	    .name = "guest",
+	    .uuid = "00000000-0000-0000-0000-000000000001",
+	    .nr_vcpus = 64,
+	    .memory_kib = 1048576,
+	    .memory_max_kib = 2097152,
+	    .store_port = 1,
+	};
+
+	assert_int_equal(xs_guest_introduce(&g->store, &info), 0);
+	assert_value(g, 0, "name", "guest");
+	assert_value(g, 0, "domid", "1");
+	assert_value(g, 0, "vm", "/vm/00000000-0000-0000-0000-000000000001");
+	assert_value(g, 0, "/vm/00000000-0000-0000-0000-000000000001/name", "guest");
+	assert_value(g, 0, "memory/target", "1048576");
+	assert_value(g, 0, "cpu/63/availability", "online");
+	write_value(g, 0, "memory/target", "0");
+	ASSERT_ERROR(g, "EACCES");
+	write_value(g, 0, "anything", "0");
+	ASSERT_ERROR(g, "EACCES");
+	write_value(g, 0, "control/shutdown", "");
+	ASSERT_OK(g);
+	write_value(g, 0, "data/os", "Linux");
+	ASSERT_OK(g);
+	assert_in_range(g->store.guest_nodes, 10, 20);
+	assert_in_range(g->store.bytes, 10000, 100000);
+}
+
 #define TEST(f)       cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define TEST_SMALL(f) cmocka_unit_test_setup_teardown(f, setup_small, teardown)
 
@@ -940,6 +973,7 @@ int main(void)
 	    TEST(running_out_of_memory_changes_nothing),
 	    TEST(a_broken_transaction_cannot_commit),
 	    TEST(a_guest_at_its_memory_limit_can_still_remove),
+	    TEST(a_guest_finds_the_toolstacks_tree),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
