@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Changing the disk's size: one transaction of the size item and, where the BAT outgrows its region, of both region tables. The
+ * image is quiet, so the cache holds nothing dirty but what is put there here.
+ */
+#include <stdlib.h>
+
+#include "disk/vhdx.h"
+
+static const struct vhdx_guid guid_bat = VHDX_REGION_BAT, guid_size = VHDX_META_DISK_SIZE;
+
+struct resize {
+	struct vhdx *v;
+	uint64_t size, blocks, entries, old_entries;
+	struct vhdx_extent bat; /* where it will be */
+};
+
+static int copy_range(struct vhdx *v, uint64_t from, uint64_t to, uint64_t length,
+		      struct xd_error *err)
+{
+	uint8_t *piece = malloc(VHDX_MIB);
+	int ret = piece ? 0 : xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "no memory to copy");
+
+	while (length && !ret) {
+		uint64_t part = xd_min(length, VHDX_MIB);
+
+		ret = xd_io_read(v->io, piece, part, from, err);
+		if (!ret)
+			ret = xd_io_write(v->io, piece, part, to, err);
+		from += part;
+		to += part;
+		length -= part;
+	}
+	free(piece);
+	return ret;
+}
+
+/* New space with the old entries in it. */
+static int move_bat(struct resize *r, struct xd_error *err)
+{
+	struct vhdx *v = r->v;
+	int ret;
+
+	r->bat.length = xd_align_up(r->entries * 8, VHDX_MIB);
+	ret = vhdx_space_take(v, r->bat.length, &r->bat.offset, err);
+	if (ret)
+		return ret;
+	vhdx_page_forget(v, r->bat.offset, r->bat.length);
+	return copy_range(v, v->bat.offset, r->bat.offset, r->old_entries * 8, err);
+}
+
+/*
+ * Entries [from, to) become zero. Nothing looks at them while the disk is smaller, so only a page that they share with others goes
+ * through the log.
+ */
+static int clear_range(struct resize *r, uint64_t from, uint64_t to, struct xd_error *err)
+{
+	uint64_t at = r->bat.offset + from * 8, end = r->bat.offset + to * 8;
+
+	while (at < end) {
+		uint64_t in_page = at % VHDX_PAGE, part = xd_min(VHDX_PAGE - in_page, end - at);
+		struct vhdx_page *page;
+		int ret;
+
+		if (!in_page && part == VHDX_PAGE) {
+			part = (end - at) / VHDX_PAGE * VHDX_PAGE;
+			vhdx_page_forget(r->v, at, part);
+			ret = xd_io_zero(r->v->io, at, part, err);
+		} else {
+			ret = vhdx_page_get(r->v, at - in_page, &page, err);
+			if (!ret && !xd_is_zero(page->byte + in_page, part)) {
+				memset(page->byte + in_page, 0, part);
+				vhdx_page_dirty(r->v, page);
+			}
+		}
+		if (ret)
+			return ret;
+		at += part;
+	}
+	return 0;
+}
+
+/* All entries behind those of the first `blocks` blocks; a chunk that is cut keeps its bitmap. */
+static int clear_entries(struct resize *r, uint64_t blocks, struct xd_error *err)
+{
+	const struct vhdx *v = r->v;
+	uint64_t from = vhdx_bat_index(v, blocks), chunk = blocks >> v->chunk_shift;
+	int ret = 0;
+
+	if (v->has_parent && blocks & ((1ull << v->chunk_shift) - 1)) {
+		ret = clear_range(r, from, vhdx_bat_bitmap_index(v, chunk), err);
+		from = vhdx_bat_bitmap_index(v, chunk) + 1;
+	}
+	return ret ? ret : clear_range(r, from, r->bat.length / 8, err);
+}
+
+/* A fixed disk's new blocks, in pages past the cache where they are nobody's yet. */
+static int fill_fixed(struct resize *r, struct xd_error *err)
+{
+	struct vhdx *v = r->v;
+	uint64_t ratio = 1ull << v->chunk_shift, shared;
+	int ret = 0;
+
+	/* as clear_range() has it */
+	shared = xd_align_up(r->bat.offset + vhdx_bat_index(v, v->blocks) * 8, VHDX_PAGE);
+	for (uint64_t index = r->old_entries; index < r->entries && !ret; index++) {
+		uint64_t at = r->bat.offset + index * 8, offset, entry;
+		struct vhdx_page *page;
+
+		if (index % (ratio + 1) == ratio)
+			continue;
+		ret = vhdx_space_take(v, v->block_size, &offset, err);
+		entry = offset | VHDX_BLOCK_FULLY_PRESENT;
+		if (!ret && at >= shared) {
+			ret = xd_io_write(v->io, &entry, 8, at, err);
+		} else if (!ret && !(ret = vhdx_page_get(v, at - at % VHDX_PAGE, &page, err))) {
+			page->word[at % VHDX_PAGE / 8] = entry;
+			vhdx_page_dirty(v, page);
+		}
+	}
+	return ret;
+}
+
+/* What lies between the old end and the end of its block was nobody's; now it is to read as zero. */
+static int zero_old_end(struct vhdx *v, struct xd_error *err)
+{
+	uint64_t in_block = v->disk_size & (v->block_size - 1), block = v->blocks - 1, entry;
+	int ret;
+
+	if (!in_block)
+		return 0;
+	ret = vhdx_bat_get(v, vhdx_bat_index(v, block), &entry, err);
+	if (!ret)
+		ret = vhdx_bat_validate(v, block, entry, err);
+	if (ret || !vhdx_bat_has_data(entry))
+		return ret;
+	return xd_io_zero(v->io, vhdx_bat_offset(entry) + in_block, v->block_size - in_block, err);
+}
+
+static int stage_regions(struct resize *r, struct xd_error *err)
+{
+	uint8_t *table = malloc(VHDX_REGION_TABLE_SIZE);
+	struct vhdx_region_header *header = (void *)table;
+	struct vhdx_region_entry *entry = (void *)(header + 1);
+	int ret;
+
+	if (!table)
+		return xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "no memory for the region table");
+	ret = vhdx_region_read(r->v, table, err);
+	for (uint32_t i = 0; i < header->entry_count && !ret; i++)
+		if (vhdx_guid_equal(&entry[i].guid, &guid_bat)) {
+			entry[i].file_offset = r->bat.offset;
+			entry[i].length = r->bat.length;
+		}
+	if (!ret)
+		ret = vhdx_region_stage(r->v, table, err);
+	free(table);
+	return ret;
+}
+
+static int stage(struct resize *r, struct xd_error *err)
+{
+	struct vhdx *v = r->v;
+	bool move = r->entries * 8 > v->bat.length;
+	int ret = 0;
+
+	if (r->size > v->disk_size)
+		ret = zero_old_end(v, err);
+	if (!ret && move)
+		ret = move_bat(r, err);
+	if (!ret && r->size > v->disk_size)
+		ret = clear_entries(r, v->blocks, err);
+	if (!ret && r->size > v->disk_size && v->fixed)
+		ret = fill_fixed(r, err);
+	if (!ret)
+		ret = vhdx_meta_stage(v, &guid_size, &r->size, sizeof(r->size), err);
+	if (!ret && move)
+		ret = stage_regions(r, err);
+	if (!ret && move)
+		ret = vhdx_space_give(v, v->bat.offset, v->bat.length, err);
+	return ret;
+}
+
+/* Blocks past the new end, and bitmaps of chunks past it, are free after the commit. */
+static int give_cut_off(struct vhdx *v, uint64_t index, uint64_t entry, void *ctx,
+			struct xd_error *err)
+{
+	const struct resize *r = ctx;
+
+	if (vhdx_bat_is_bitmap(v, index)) {
+		if (index < r->entries || !v->has_parent ||
+		    vhdx_bat_state(entry) != VHDX_SB_PRESENT)
+			return 0;
+		return vhdx_space_give(v, vhdx_bat_offset(entry), VHDX_MIB, err);
+	}
+	if (vhdx_bat_block(v, index) < r->blocks || !vhdx_bat_has_data(entry))
+		return 0;
+	return vhdx_space_give(v, vhdx_bat_offset(entry), v->block_size, err);
+}
+
+static void adopt(struct resize *r)
+{
+	struct vhdx *v = r->v;
+
+	for (size_t i = 0; i < v->region_count; i++)
+		if (v->regions[i].offset == v->bat.offset)
+			v->regions[i] = r->bat;
+	v->bat = r->bat;
+	v->disk_size = v->image->virtual_size = r->size;
+	v->blocks = r->blocks;
+}
+
+/* A parent that was longer than its child must not show through where the child grew. */
+static int hide_parent(struct vhdx *v, uint64_t old_size, struct xd_error *err)
+{
+	uint64_t end = v->image->parent ? v->image->parent->virtual_size : 0;
+
+	end = xd_min(end & ~((1ull << v->sector_shift) - 1), v->disk_size);
+	return end > old_size ? vhdx_zero(v->image, old_size, end - old_size, err) : 0;
+}
+
+static int check_size(const struct vhdx *v, uint64_t size, struct xd_error *err)
+{
+	if (size > VHDX_MAX_DISK)
+		return xd_fail(err, XD_E_LIMIT, XD_NO_OFFSET, "VHDX ends at 64 TiB");
+	if (!size || size % (1u << v->sector_shift))
+		return xd_fail(err, XD_E_INVAL, XD_NO_OFFSET,
+			       "%llu bytes are no whole number of %u-byte sectors",
+			       (unsigned long long)size, 1u << v->sector_shift);
+	return 0;
+}
+
+int vhdx_resize(struct xd_image *image, uint64_t size, struct xd_error *err)
+{
+	struct vhdx *v = image->state;
+	struct resize r = {.v = v, .size = size, .bat = v->bat};
+	uint64_t old_size = v->disk_size;
+	int ret = check_size(v, size, err);
+
+	if (ret || size == old_size)
+		return ret;
+	if ((ret = vhdx_begin(v, true, err)) || (ret = vhdx_commit(v, err)))
+		return ret;
+	r.blocks = (size + v->block_size - 1) >> v->block_shift;
+	r.entries = vhdx_bat_entries(r.blocks, v->chunk_shift, v->has_parent);
+	r.old_entries = vhdx_bat_entries(v->blocks, v->chunk_shift, v->has_parent);
+	if (size < old_size)
+		ret = vhdx_bat_walk(v, give_cut_off, &r, err);
+	if (!ret)
+		ret = stage(&r, err);
+	if (!ret)
+		ret = vhdx_commit(v, err);
+	if (ret) {
+		/* What is half staged must not be committed by somebody's flush. */
+		v->poisoned = true;
+		return ret;
+	}
+	adopt(&r);
+	if (size > old_size)
+		return hide_parent(v, old_size, err);
+	ret = clear_entries(&r, r.blocks, err);
+	return ret ? ret : vhdx_commit(v, err);
+}
