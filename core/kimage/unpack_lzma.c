@@ -53,6 +53,9 @@ enum kimage_error unpack_lzma(struct unpack *u)
 	if (ret == LZMA_OK) {
 		strm.next_in = header;
 		strm.avail_in = HEADER;
+		strm.next_out =
+		    u->out; /* nothing comes out of a header, but without room the decoder does not even start */
+		strm.avail_out = u->out_size;
 		ret = lzma_code(&strm, LZMA_RUN);
 		u->in_pos = HEADER - strm.avail_in;
 	}
