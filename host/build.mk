@@ -2,7 +2,7 @@
 #
 # `xenolith run`: the host.
 
-HOST_SOURCES := $(sort $(wildcard host/*.c host/*/*.c)) cli/run.c
+HOST_SOURCES := $(sort $(wildcard host/*.c host/*/*.c)) core/vmbus_ring.c cli/run.c
 HOST_OBJECTS := $(HOST_SOURCES:%.c=$(BUILD)/hosted/%.o)
 HOST_LIBS := -lpthread
 
@@ -15,7 +15,7 @@ $(BUILD)/hosted/host/dsdt.hex: host/dsdt.dsl | deps-stamp
 
 $(HOST_OBJECTS): $(BUILD)/hosted/%.o: %.c | deps-stamp
 	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(HOST_CFLAGS) -DXENOLITH_HOSTED -MMD -MP -c -o $@ $<
 
 $(BUILD)/host/xenolith: $(HOST_OBJECTS)
 	@mkdir -p $(@D)

@@ -7,6 +7,7 @@
 #include "host/rtc.h"
 #include "host/say.h"
 #include "host/uart.h"
+#include "host/vmbus/inbox.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -24,6 +25,8 @@ struct machine {
 	struct rtc rtc;
 	struct uart uart;
 	struct console console;
+	struct vmbus *vmbus;
+	struct inbox inbox;
 	struct vcpu vcpu[MACHINE_MAX_CPUS];
 	struct loop_watch end_watch;    /* eventfd: `outcome` is set */
 	struct loop_watch signal_watch; /* SIGINT, SIGTERM, SIGHUP */
@@ -94,8 +97,37 @@ static void uart_drained(void *context)
 static uint16_t post_message(void *context, uint32_t connection, uint32_t type, const void *payload,
 			     uint32_t length)
 {
-	(void)context, (void)connection, (void)type, (void)payload, (void)length;
-	return 0x12;
+	struct machine *machine = context;
+
+	return inbox_post(&machine->inbox, connection, type, payload, length);
+}
+
+static bool vmbus_post(void *context, unsigned vp, const void *message, uint32_t length)
+{
+	struct machine *machine = context;
+
+	return synic_post(&machine->vcpu[vp].synic, VMBUS_MESSAGE_TYPE, message, length);
+}
+
+static void vmbus_signal(void *context, unsigned vp, unsigned flag)
+{
+	struct machine *machine = context;
+
+	synic_signal(&machine->vcpu[vp].synic, flag);
+}
+
+static int vmbus_hook(void *context, uint32_t connection, int eventfd)
+{
+	struct machine *machine = context;
+
+	return kvm_hook_signal(machine->kvm, connection, eventfd);
+}
+
+static void vmbus_unhook(void *context, uint32_t connection)
+{
+	struct machine *machine = context;
+
+	kvm_unhook_signal(machine->kvm, connection);
 }
 
 /* The termination signals come through the loop, on every thread's behalf: vCPU threads inherit the mask. */
@@ -150,6 +182,26 @@ static int init_memory(struct machine *machine)
 	return result < 0 ? say_error("no memory for the guest: %s", strerror(-result)) : 0;
 }
 
+static int init_vmbus(struct machine *machine)
+{
+	const struct vmbus_host host = {
+	    .memory = &machine->memory,
+	    .loop = &machine->loop,
+	    .cpus = machine->config->cpus,
+	    .post = vmbus_post,
+	    .signal = vmbus_signal,
+	    .hook = vmbus_hook,
+	    .unhook = vmbus_unhook,
+	    .context = machine,
+	};
+
+	machine->vmbus = vmbus_create(&host);
+	if (!machine->vmbus || inbox_init(&machine->inbox, machine->vmbus, &machine->loop) < 0) {
+		return say_error("no memory for the VMBus");
+	}
+	return 0;
+}
+
 static int init_vcpus(struct machine *machine)
 {
 	unsigned cpus = machine->config->cpus;
@@ -187,6 +239,12 @@ static int start(struct machine *machine)
 
 static void destroy(struct machine *machine)
 {
+	/* First nobody runs the guest, then nobody serves it; the memory of both goes last. */
+	for (unsigned i = 0; i < MACHINE_MAX_CPUS; i++) {
+		vcpu_stop(&machine->vcpu[i]);
+	}
+	inbox_destroy(&machine->inbox);
+	vmbus_destroy(machine->vmbus);
 	for (unsigned i = 0; i < MACHINE_MAX_CPUS; i++) {
 		vcpu_destroy(&machine->vcpu[i]);
 	}
@@ -222,7 +280,7 @@ enum outcome machine_run(const struct machine_config *config, struct kvm *kvm)
 	}
 	if (init_loop(machine) == 0 && init_memory(machine) == 0 &&
 	    kvm_create_vm(kvm, &machine->memory, config->cpus) == 0 && init_board(machine) == 0 &&
-	    init_vcpus(machine) == 0 && start(machine) == 0) {
+	    init_vmbus(machine) == 0 && init_vcpus(machine) == 0 && start(machine) == 0) {
 		loop_run(&machine->loop);
 		outcome = atomic_load(&machine->outcome);
 	}

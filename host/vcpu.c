@@ -213,7 +213,7 @@ void vcpu_kick(struct vcpu *vcpu)
 	}
 }
 
-void vcpu_destroy(struct vcpu *vcpu)
+void vcpu_stop(struct vcpu *vcpu)
 {
 	if (vcpu->started) {
 		atomic_store(&vcpu->stop, true);
@@ -221,6 +221,10 @@ void vcpu_destroy(struct vcpu *vcpu)
 		pthread_join(vcpu->thread, NULL);
 		vcpu->started = false;
 	}
+}
+
+void vcpu_destroy(struct vcpu *vcpu)
+{
 	synic_destroy(&vcpu->synic);
 	if (vcpu->run) {
 		munmap(vcpu->run, vcpu->kvm->run_size);

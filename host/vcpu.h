@@ -47,7 +47,9 @@ int vcpu_create(struct vcpu *vcpu, unsigned index, unsigned cpus, const struct b
 int vcpu_start(struct vcpu *vcpu);
 /* Makes the thread leave the guest for a moment: it delivers messages and looks whether it has to stop. */
 void vcpu_kick(struct vcpu *vcpu);
-/* Stops and joins the thread, where it runs; frees everything. */
+/* Stops and joins the thread, where it runs. */
+void vcpu_stop(struct vcpu *vcpu);
+/* After vcpu_stop(): frees everything. */
 void vcpu_destroy(struct vcpu *vcpu);
 
 /* Once a process, before the first vCPU: the signal that vcpu_kick() sends. */

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MIT */
+/* One channel: its offer, its rings, the packets both ways. */
+#include "host/vmbus/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Packets handled before other devices get their turn. */
+#define BURST 128u
+
+void channel_send_offer(struct vmbus_channel *channel)
+{
+	const struct vmbus_offering *offering = &channel->offering;
+	struct vmbus_offer offer = {
+	    .header.number = VMBUS_OFFER_CHANNEL,
+	    .type = offering->type,
+	    .instance = offering->instance,
+	    .flags = VMBUS_OFFER_ENUMERATE_DEVICE | (offering->pipe ? VMBUS_OFFER_NAMED_PIPE : 0),
+	    .subchannel = offering->subchannel,
+	    .channel = channel->id,
+	    .dedicated_interrupt = 1,
+	    .connection = connection_of(channel->id),
+	};
+
+	if (offering->pipe) {
+		offer.user[0] = VMBUS_PIPE_MESSAGE;
+	}
+	bus_post(channel->bus, &offer, sizeof(offer));
+}
+
+static void signal_guest(struct vmbus_channel *channel)
+{
+	const struct vmbus_host *host = &channel->bus->host;
+
+	host->signal(host->context, channel->target_vp, channel->id);
+}
+
+static bool push(struct vmbus_channel *channel, const struct vmbus_out_packet *packet,
+		 enum vmbus_ring_result *result)
+{
+	bool signal;
+
+	*result = vmbus_ring_send(&channel->out, packet, &signal);
+	if (signal) {
+		signal_guest(channel);
+	}
+	if (*result == VMBUS_RING_BROKEN) {
+		channel->deaf = true;
+	}
+	return *result == VMBUS_RING_OK;
+}
+
+static uint8_t *copy_piece(uint8_t *to, struct vmbus_piece *piece)
+{
+	if (piece->length) {
+		memcpy(to, piece->bytes, piece->length);
+	}
+	piece->bytes = to;
+	return to + piece->length;
+}
+
+static bool keep(struct vmbus_channel *channel, const struct vmbus_out_packet *packet)
+{
+	struct backlog *kept = malloc(sizeof(*kept) + packet->extension.length +
+				      packet->payload[0].length + packet->payload[1].length);
+	uint8_t *at;
+
+	if (!kept) {
+		return false;
+	}
+	kept->next = NULL;
+	kept->packet = *packet;
+	at = copy_piece(kept->bytes, &kept->packet.extension);
+	at = copy_piece(at, &kept->packet.payload[0]);
+	copy_piece(at, &kept->packet.payload[1]);
+	*channel->backlog_end = kept;
+	channel->backlog_end = &kept->next;
+	return true;
+}
+
+bool vmbus_send(struct vmbus_channel *channel, const struct vmbus_out_packet *packet)
+{
+	enum vmbus_ring_result result;
+
+	if (channel->state != CHANNEL_OPEN || channel->deaf) {
+		return false;
+	}
+	if (channel->backlog) {
+		return keep(channel, packet);
+	}
+	return push(channel, packet, &result) ||
+	       (result == VMBUS_RING_FULL && keep(channel, packet));
+}
+
+bool vmbus_congested(const struct vmbus_channel *channel)
+{
+	return channel->backlog != NULL;
+}
+
+bool vmbus_complete(struct vmbus_channel *channel, uint64_t transaction, const void *payload,
+		    uint32_t length)
+{
+	const struct vmbus_out_packet packet = {
+	    .type = VMBUS_PACKET_COMPLETION,
+	    .transaction = transaction,
+	    .payload[0] = {payload, length},
+	};
+
+	return vmbus_send(channel, &packet);
+}
+
+static void drop_first(struct vmbus_channel *channel)
+{
+	struct backlog *first = channel->backlog;
+
+	channel->backlog = first->next;
+	if (!channel->backlog) {
+		channel->backlog_end = &channel->backlog;
+	}
+	free(first);
+}
+
+/* True once nothing waits any more. */
+static bool send_backlog(struct vmbus_channel *channel)
+{
+	enum vmbus_ring_result result;
+
+	while (channel->backlog && push(channel, &channel->backlog->packet, &result)) {
+		drop_first(channel);
+	}
+	return !channel->backlog;
+}
+
+/* Takes packets until the ring is empty, the burst is over, or an answer found no room. True: there may be more. */
+static bool take_packets(struct vmbus_channel *channel)
+{
+	const struct vmbus_offering *offering = &channel->offering;
+	struct vmbus_in_packet packet;
+
+	for (unsigned i = 0; i < BURST; i++) {
+		enum vmbus_ring_result result =
+		    vmbus_ring_receive(&channel->in, channel->bus->packet, MAX_PACKET, &packet);
+
+		if (result == VMBUS_RING_EMPTY) {
+			return false;
+		}
+		if (result != VMBUS_RING_OK ||
+		    !offering->ops->packet(offering->device, channel, &packet)) {
+			channel->deaf = true;
+		}
+		if (channel->state != CHANNEL_OPEN || channel->deaf || channel->backlog) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void guest_signalled(void *context, uint32_t events)
+{
+	struct vmbus_channel *channel = context;
+	const struct vmbus_offering *offering = &channel->offering;
+	bool more;
+
+	(void)events;
+	event_take(channel->watch.fd);
+	if (channel->state != CHANNEL_OPEN || channel->deaf || !send_backlog(channel)) {
+		return;
+	}
+	vmbus_ring_mask(&channel->in);
+	more = take_packets(channel);
+	if (channel->state != CHANNEL_OPEN || channel->deaf) {
+		return;
+	}
+	if (vmbus_ring_release(&channel->in)) {
+		signal_guest(channel);
+	}
+	/* With a backlog the guest signals when it has made room; what it sent stays in its ring until then. */
+	if ((vmbus_ring_unmask(&channel->in) || more) && !channel->backlog) {
+		event_signal(channel->watch.fd);
+	}
+	if (offering->ops->idle) {
+		offering->ops->idle(offering->device, channel);
+	}
+}
+
+static bool hook(struct vmbus_channel *channel)
+{
+	const struct vmbus_host *host = &channel->bus->host;
+
+	channel->watch = (struct loop_watch){event_create(), guest_signalled, channel};
+	if (channel->watch.fd < 0) {
+		return false;
+	}
+	if (loop_add(host->loop, &channel->watch, EPOLLIN) == 0) {
+		if (host->hook(host->context, connection_of(channel->id), channel->watch.fd) == 0) {
+			return true;
+		}
+		loop_remove(host->loop, &channel->watch);
+	}
+	close(channel->watch.fd);
+	return false;
+}
+
+static void unhook(struct vmbus_channel *channel)
+{
+	const struct vmbus_host *host = &channel->bus->host;
+
+	host->unhook(host->context, connection_of(channel->id));
+	loop_remove(host->loop, &channel->watch);
+	close(channel->watch.fd);
+}
+
+/* The GPADL holds the guest-to-host ring, then from `host_ring_page` on the other one; each has two pages at least. */
+static bool map_rings(struct vmbus_channel *channel, const struct vmbus_open *message)
+{
+	const struct gpadl *gpadl = gpadl_find(channel->bus, channel->id, message->gpadl);
+
+	if (!gpadl || gpadl->offset || message->host_ring_page < 2 || gpadl->frames < 4 ||
+	    message->host_ring_page > gpadl->frames - 2) {
+		return false;
+	}
+	channel->rings = gpadl_map(channel->bus, gpadl);
+	if (!channel->rings) {
+		return false;
+	}
+	channel->pages = gpadl->frames;
+	vmbus_ring_init(&channel->in, channel->rings, message->host_ring_page);
+	vmbus_ring_init(&channel->out,
+			(uint8_t *)channel->rings +
+			    (size_t)message->host_ring_page * GMEM_PAGE_SIZE,
+			gpadl->frames - message->host_ring_page);
+	channel->in.control->features = VMBUS_RING_FEATURE_PENDING_SEND;
+	channel->out.control->features = VMBUS_RING_FEATURE_PENDING_SEND;
+	return true;
+}
+
+static void unmap_rings(struct vmbus_channel *channel)
+{
+	gmem_unmap_frames(channel->rings, channel->pages);
+	channel->rings = NULL;
+}
+
+static bool try_open(struct vmbus_channel *channel, const struct vmbus_open *message)
+{
+	const struct vmbus_offering *offering = &channel->offering;
+
+	if (channel->state != CHANNEL_OFFERED || message->target_vp >= channel->bus->host.cpus ||
+	    !map_rings(channel, message)) {
+		return false;
+	}
+	if (!hook(channel)) {
+		unmap_rings(channel);
+		return false;
+	}
+	channel->target_vp = message->target_vp;
+	channel->deaf = false;
+	channel->backlog = NULL;
+	channel->backlog_end = &channel->backlog;
+	channel->state = CHANNEL_OPEN;
+	if (!offering->ops->open(offering->device, channel)) {
+		channel->state = CHANNEL_OFFERED;
+		unhook(channel);
+		unmap_rings(channel);
+		return false;
+	}
+	return true;
+}
+
+void channel_open(struct vmbus_channel *channel, const struct vmbus_open *message)
+{
+	struct vmbus_open_result result = {
+	    .header.number = VMBUS_OPEN_RESULT,
+	    .channel = message->channel,
+	    .open_id = message->open_id,
+	    .status = VMBUS_STATUS_UNSUCCESSFUL,
+	};
+
+	if (try_open(channel, message)) {
+		result.status = VMBUS_STATUS_SUCCESS;
+	}
+	bus_post(channel->bus, &result, sizeof(result));
+}
+
+void channel_close(struct vmbus_channel *channel)
+{
+	if (channel->state != CHANNEL_OPEN) {
+		return;
+	}
+	channel->state = CHANNEL_OFFERED;
+	channel->offering.ops->close(channel->offering.device, channel);
+	while (channel->backlog) {
+		drop_first(channel);
+	}
+	unhook(channel);
+	unmap_rings(channel);
+}
+
+void channel_modify(struct vmbus_channel *channel, uint32_t target_vp)
+{
+	struct vmbus_modify_channel_response response = {
+	    .header.number = VMBUS_MODIFY_CHANNEL_RESPONSE,
+	    .channel = channel->id,
+	    .status = VMBUS_STATUS_UNSUCCESSFUL,
+	};
+
+	if (channel->state == CHANNEL_OPEN && target_vp < channel->bus->host.cpus) {
+		channel->target_vp = target_vp;
+		response.status = VMBUS_STATUS_SUCCESS;
+	}
+	if (channel->bus->version >= VMBUS_VERSION_WIN10_V5_3) {
+		bus_post(channel->bus, &response, sizeof(response));
+	}
+}
+
+void channel_free(struct vmbus_channel *channel)
+{
+	*channel = (struct vmbus_channel){.bus = channel->bus, .id = channel->id};
+}
+
+struct vmbus_channel *vmbus_offer(struct vmbus *bus, const struct vmbus_offering *offering)
+{
+	for (uint32_t id = 1; id < MAX_CHANNELS; id++) {
+		struct vmbus_channel *channel = &bus->channel[id];
+
+		if (channel->state == CHANNEL_FREE) {
+			channel->offering = *offering;
+			channel->state = CHANNEL_OFFERED;
+			if (bus->state == BUS_OFFERING) {
+				channel_send_offer(channel);
+			}
+			return channel;
+		}
+	}
+	return NULL;
+}
+
+void vmbus_rescind(struct vmbus_channel *channel)
+{
+	const struct vmbus_channel_message message = {
+	    .header.number = VMBUS_RESCIND_CHANNEL,
+	    .channel = channel->id,
+	};
+
+	channel_close(channel);
+	if (channel->bus->state == BUS_OFFERING) {
+		channel->state = CHANNEL_RESCINDED;
+		bus_post(channel->bus, &message, sizeof(message));
+	} else {
+		channel_free(channel);
+	}
+}
+
+bool vmbus_is_open(const struct vmbus_channel *channel)
+{
+	return channel->state == CHANNEL_OPEN && !channel->deaf;
+}
+
+unsigned vmbus_target_vp(const struct vmbus_channel *channel)
+{
+	return channel->target_vp;
+}
+
+void *vmbus_map_gpadl(struct vmbus_channel *channel, uint32_t id, uint32_t *bytes, size_t *pages)
+{
+	const struct gpadl *gpadl = gpadl_find(channel->bus, channel->id, id);
+
+	if (!gpadl || gpadl->offset) {
+		return NULL;
+	}
+	*bytes = gpadl->bytes;
+	*pages = gpadl->frames;
+	return gpadl_map(channel->bus, gpadl);
+}
+
+void vmbus_unmap_gpadl(void *view, size_t pages)
+{
+	gmem_unmap_frames(view, pages);
+}
