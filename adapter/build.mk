@@ -59,3 +59,14 @@ $(ADAPTER): $(ADAPTER_BUILD)/xenolith.bin adapter/wrap.S $(ADAPTER_BUILD)/wrap.l
 		{ echo "$@: $$size bytes, more than $(ADAPTER_SIZE_MAX)" >&2; rm $@; exit 1; }
 
 -include adapter/tests.mk
+
+# Hosted tests of what decides.
+BOOT_SRC := $(addprefix adapter/boot/,parse.c multiboot1.c multiboot2.c pvh.c)
+PRIVOP_SRC := $(addprefix adapter/x86/,privop.c privop_decode.c privop_io.c privop_msr.c cpuid_policy.c)
+
+$(eval $(call unit_test,bootinfo,tests/unit/test_bootinfo.c $(BOOT_SRC)))
+$(eval $(call fuzzer,bootinfo,tests/fuzz/fuzz_bootinfo.c $(BOOT_SRC)))
+$(eval $(call unit_test,privop,tests/unit/test_privop.c $(PRIVOP_SRC)))
+$(eval $(call unit_test,privop_decode,tests/unit/test_privop_decode.c adapter/x86/privop_decode.c))
+$(eval $(call unit_test,cpuid_policy,tests/unit/test_cpuid_policy.c adapter/x86/cpuid_policy.c))
+$(eval $(call fuzzer,privop,tests/fuzz/fuzz_privop.c adapter/x86/privop_decode.c,-lcapstone))

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/lock.h" /* cpu_relax */
+
 #define MSR_APIC_BASE      0x0000001bu
 #define MSR_PAT            0x00000277u
 #define MSR_EFER           0xc0000080u
@@ -166,11 +168,6 @@ static inline uint32_t inl(uint16_t port)
 
 	asm volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
 	return v;
-}
-
-static inline void cpu_relax(void)
-{
-	asm volatile("pause" : : : "memory");
 }
 
 static inline void irq_disable(void)

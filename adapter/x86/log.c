@@ -11,6 +11,7 @@
 #include "adapter/x86/asm.h"
 #include "adapter/x86/layout.h"
 #include "core/fmt.h"
+#include "core/string.h"
 
 #define LINE_SIZE 256
 #define RING_SIZE 65536 /* a power of two */
@@ -28,12 +29,14 @@ struct {
 	char magic[16];
 	uint64_t next;
 	char ring[RING_SIZE];
-} log_buffer = {.magic = "xenolith log 1"};
+} log_buffer; /* not initialised: 64 KiB of zeroes have no place in the file */
 
 static void ring_put(const char *text, size_t length)
 {
+	static const char magic[sizeof(log_buffer.magic)] = "xenolith log 1";
 	uint64_t at = __atomic_fetch_add(&log_buffer.next, length, __ATOMIC_RELAXED);
 
+	memcpy(log_buffer.magic, magic, sizeof(magic));
 	for (size_t i = 0; i < length; i++)
 		log_buffer.ring[(at + i) % RING_SIZE] = text[i];
 }

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* The adapter's life, from the boot loader to the guest. */
+#include "adapter/boot/bootinfo.h"
+#include "adapter/boot/build.h"
+#include "adapter/boot/memory.h"
+#include "adapter/hv/discover.h"
+#include "adapter/hv/hv.h"
+#include "adapter/seam/clock.h"
+#include "adapter/seam/vps.h"
+#include "adapter/x86/acpi.h"
+#include "adapter/x86/asm.h"
+#include "adapter/x86/log.h"
+#include "adapter/x86/paging.h"
+#include "adapter/x86/smpboot.h"
+#include "adapter/x86/traps.h"
+#include "adapter/x86/uart.h"
+#include "adapter/xen/domain.h"
+#include "adapter/xen/mmu.h"
+#include "adapter/xen/time.h"
+#include "adapter/xen/upcall.h"
+#include "adapter/xen/vcpu.h"
+#include "core/bump.h"
+#include "core/libc/shim.h"
+#include "core/string.h"
+#include <xen/features.h>
+
+static struct guest_image image;
+
+/* What a kernel may require of us: see core/kimage.h on why this is not what get_features answers. */
+#define FEATURES                                                                                   \
+	(1u << XENFEAT_writable_page_tables | 1u << XENFEAT_writable_descriptor_tables |           \
+	 1u << XENFEAT_pae_pgdir_above_4gb | 1u << XENFEAT_mmu_pt_update_preserve_ad |             \
+	 1u << XENFEAT_gnttab_map_avail_bits)
+
+static _Noreturn void refuse_kernel(const struct kimage_fault *fault)
+{
+	char why[160];
+
+	kimage_explain(fault, why, sizeof(why));
+	refuse("%s", why);
+}
+
+/* core/libc/shim.h */
+_Noreturn void libc_shim_fatal(const char *what)
+{
+	panic("a decompressor called %s", what);
+}
+
+static void *borrow(uint64_t bytes, const char *what)
+{
+	uint64_t ma = memory_borrow(bytes);
+
+	if (!ma)
+		refuse("too little memory: no %lu KiB for %s", bytes >> 10, what);
+	return ma_to_va(ma);
+}
+
+static void load_kernel(const struct boot_module *module)
+{
+	const void *file = ma_to_va(module->ma);
+	struct kimage_payload payload;
+	struct kimage_fault fault;
+	struct bump work = {0};
+	size_t room, length;
+	void *elf;
+
+	if (kimage_probe(file, module->size, &payload, &fault))
+		refuse_kernel(&fault);
+	room = payload.unpacked ? payload.unpacked : 4 * payload.size;
+	elf = borrow(room, "the unpacked kernel");
+	work.size = payload.work_size;
+	work.base = work.size ? borrow(work.size, "unpacking the kernel") : NULL;
+	if (kimage_unpack(&payload, elf, room, &work, &length, &fault) ||
+	    kimage_parse(elf, length, &image.kernel, &fault) ||
+	    kimage_check(&image.kernel, FEATURES, &fault))
+		refuse_kernel(&fault);
+	log_info("kernel: %s%s, %lu KiB unpacked", payload.bzimage ? "bzImage, " : "",
+		 kimage_format_name(payload.format), length >> 10);
+	image.elf = elf;
+	image.elf_size = length;
+	image.cmdline = module->cmdline;
+}
+
+/* To a place of its own: where the boot loader put it may be where the kernel goes. */
+static void load_initrd(const struct boot_module *module)
+{
+	void *copy = borrow(module->size, "the initrd");
+
+	memcpy(copy, ma_to_va(module->ma), module->size);
+	image.initrd_ma = va_to_ma(copy);
+	image.initrd_size = module->size;
+}
+
+static void secondary_main(void *vp)
+{
+	struct vp *self = vp;
+
+	vp_load(self);
+	hv_vp_init(self->id);
+	vcpu_run();
+}
+
+static void start_secondaries(void)
+{
+	for (unsigned i = 1; i < domain.nr_vcpus; i++) {
+		struct vp *vp = vp_of(i);
+
+		if (!smp_start(i, vp, secondary_main, vp))
+			domain.vcpus[i].state = VCPU_ABSENT;
+	}
+}
+
+/* On VP 0's own stack, which is what this_vp() needs. */
+static _Noreturn void boot_on_vp(void)
+{
+	struct vp *vp = this_vp();
+	struct vcpu *v = vp->vcpu;
+
+	vp_load(vp);
+	hv_vp_init(0);
+	hv_console_init();
+	start_secondaries();
+	build_guest(&image);
+	log_info("entering the guest after %lu us; own memory %lu of %lu KiB", clock_now() / 1000,
+		 memory_pool_used() >> 10, memory_pool_size() >> 10);
+	if (!mmu_load_l4(vp->kernel_cr3 >> PAGE_SHIFT))
+		panic("the guest's first L4 is not its own");
+	upcall_mask(vp->info);
+	time_update(v);
+	runstate_change(v, RUNSTATE_running);
+	guest_enter(&v->start);
+}
+
+static _Noreturn void switch_stack(struct vp *vp)
+{
+	asm volatile("mov %0, %%rsp\n\tcall *%1" : : "r"(vp), "r"(boot_on_vp) : "memory");
+	__builtin_unreachable();
+}
+
+_Noreturn void adapter_main(const struct bootinfo *boot)
+{
+	const char *why;
+	unsigned vps;
+
+	uart_init();
+	log_info("Xenolith, started by %s", boot->loader);
+	why = hv_discover(NULL);
+	if (why)
+		refuse("%s", why);
+	if (!boot->nr_modules)
+		refuse("no kernel: give one as the first module");
+	acpi_init(boot->rsdp);
+	vps = acpi_cpu_count() ? acpi_cpu_count() : 1;
+	if (vps > MAX_VPS)
+		vps = MAX_VPS;
+	memory_init(boot, vps);
+	load_kernel(&boot->modules[0]);
+	if (boot->nr_modules > 1)
+		load_initrd(&boot->modules[1]);
+	paging_init(memory_max_mfn() << PAGE_SHIFT);
+	hv_boot_init();
+	idt_init();
+	for (unsigned i = 0; i < vps_count(); i++)
+		vp_create(i);
+	domain_init(vps_count());
+	hv_log_features();
+	switch_stack(vp_of(0));
+}

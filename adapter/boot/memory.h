@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Machine memory before the guest is built: what there is, what the adapter keeps, what is borrowed until the guest starts.
+ *
+ *   below 1 MiB    the firmware's; two pages are taken for starting VPs
+ *   the image      where it was loaded
+ *   the pool       the adapter's own memory for ever (page_alloc)
+ *   borrowed       copies of the modules and the unpacked kernel; the guest's memory again once it is built
+ *   the rest       the guest's
+ */
+#ifndef XENOLITH_BOOT_MEMORY_H
+#define XENOLITH_BOOT_MEMORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "adapter/boot/bootinfo.h"
+#include "adapter/x86/mem.h"
+
+/* Finds the memory and sets the pool up for `nr_vps` VPs; page_alloc works from here on. Refuses when there is too little. */
+void memory_init(const struct bootinfo *boot, unsigned nr_vps);
+
+/* One past the highest machine frame of RAM. */
+uint64_t memory_max_mfn(void);
+
+/* Machine-contiguous memory below 4 GiB, page-aligned, not cleared; outside modules, pool and earlier loans. 0: none so large. */
+uint64_t memory_borrow(uint64_t bytes);
+
+/* The i-th range of frames that the guest may have: RAM that is neither image nor pool nor the firmware's. False past the last. */
+bool memory_guest_range(unsigned i, uint64_t *first, uint64_t *end);
+
+/* Bytes of the pool: used, and in all. */
+uint64_t memory_pool_used(void);
+uint64_t memory_pool_size(void);
+
+#endif

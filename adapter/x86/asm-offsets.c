@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Compiled to assembly only: the build takes the marked lines out of it, so that entry.S gets its offsets from the structs. */
+#include <stddef.h>
+
+#include "adapter/x86/frame.h"
+#include "adapter/x86/vp.h"
+#include "adapter/xen/hypercalls.h"
+
+#define EMIT(name, value) asm volatile("\n->" #name " %0" : : "i"(value))
+
+void asm_offsets(void);
+void asm_offsets(void)
+{
+	EMIT(HYPERCALLS, HYPERCALLS_NR);
+	EMIT(VP_SIZE, sizeof(struct vp));
+	EMIT(VP_GUEST_RSP, offsetof(struct vp, guest_rsp));
+	EMIT(VP_INFO, offsetof(struct vp, info));
+	EMIT(VP_KERNEL_SP, offsetof(struct vp, kernel_sp));
+	EMIT(VP_SYSCALL_ENTRY, offsetof(struct vp, syscall_entry));
+	EMIT(VP_SYSCALL_MASKS, offsetof(struct vp, syscall_masks_events));
+	EMIT(FRAME_CS, offsetof(struct frame, cs));
+	EMIT(FRAME_SIZE, sizeof(struct frame));
+}

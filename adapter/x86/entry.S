@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ways in from the guest and back. Interrupts are off in all of this.
+ *
+ * An exception or interrupt arrives on the VP's stack, right below struct vp. What lies there when C runs is struct frame:
+ *
+ *      struct vp          <- TSS.rsp0
+ *      ss  rsp  rflags  cs  rip        by the processor
+ *      error                           by the processor, or 0
+ *      vector                          by the stub
+ *      rdi rsi rdx rcx rax r8 … r15    by trap_common; r15 is at rsp
+ *
+ * A syscall instruction arrives by the VP's own stub (vp.c), which has saved the guest's rsp in struct vp and pointed rsp at
+ * struct vp. GS belongs to the guest throughout: where RPL(frame.cs) is 3 the active base is the process's, else its
+ * kernel's, so each crossing between the two does one swapgs.
+ */
+#include "adapter/x86/layout.h"
+#include "asm-offsets.h"
+
+#define IRET_HYPERCALL 23
+#define FRAME_SYSCALL 0x100
+#define FRAME_SYSCALL32 0x101
+#define FRAME_SYSENTER 0x102
+#define RFLAGS_IF 0x200
+#define RFLAGS_KERNEL 0x202
+/* What a guest's kernel may not set by iret: IOPL, NT, VM, VIF, VIP. */
+#define RFLAGS_FORBIDDEN 0x001a7000
+
+	.macro SAVE_REGS
+	push %rdi
+	push %rsi
+	push %rdx
+	push %rcx
+	push %rax
+	push %r8
+	push %r9
+	push %r10
+	push %r11
+	push %rbx
+	push %rbp
+	push %r12
+	push %r13
+	push %r14
+	push %r15
+	.endm
+
+	.macro RESTORE_REGS
+	pop %r15
+	pop %r14
+	pop %r13
+	pop %r12
+	pop %rbp
+	pop %rbx
+	pop %r11
+	pop %r10
+	pop %r9
+	pop %r8
+	pop %rax
+	pop %rcx
+	pop %rdx
+	pop %rsi
+	pop %rdi
+	.endm
+
+	.macro EXTABLE fault, fixup
+	.pushsection .extable, "a"
+	.quad \fault, \fixup
+	.popsection
+	.endm
+
+	.text
+
+/* One 16-byte stub a vector; idt.c computes their addresses. Vectors with an error code of the processor's own skip the 0. */
+	.balign 16
+	.globl trap_stubs
+trap_stubs:
+	.set vector, 0
+	.rept 256
+	.balign 16
+	.if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
+	push $0
+	.endif
+	push $vector
+	.if vector == 2 || vector == 18 || vector == 1
+	jmp trap_ist
+	.else
+	jmp trap_common
+	.endif
+	.set vector, vector + 1
+	.endr
+	.balign 16
+
+trap_common:
+	SAVE_REGS
+	cld
+	mov %rsp, %rdi
+	call trap_dispatch
+	.globl trap_return
+trap_return:
+	testb $3, FRAME_CS(%rsp)
+	jz 1f
+	mov FRAME_SIZE + VP_INFO(%rsp), %rax
+	cmpw $1, (%rax)			/* pending and not masked */
+	je 2f
+1:	RESTORE_REGS
+	add $16, %rsp
+.Liret_trap:
+	iretq
+	EXTABLE .Liret_trap, iret_fault
+2:	mov %rsp, %rdi
+	call deliver_event
+	jmp trap_return
+
+/*
+ * An iretq to the guest faulted: its frame names a bad selector or address. rsp is where it was at the iretq, with the bad frame there.
+ * The guest's kernel gets its failsafe callback with that frame. The registers are the guest's.
+ */
+iret_fault:
+	push $0
+	push $FRAME_SYSCALL
+	SAVE_REGS
+	cld
+	mov %rsp, %rdi
+	call guest_failsafe
+	jmp trap_return
+
+/*
+ * #DB, NMI and #MC have stacks of their own, because they can strike at the first instruction of a syscall stub, where rsp is still the
+ * guest's. From the guest they go on as any other exception, on the VP's stack; from the adapter they stay where they are.
+ */
+trap_ist:
+	testb $3, 24(%rsp)
+	jz trap_common
+	push %rcx
+	push %rax
+	mov %rsp, %rcx
+	mov %rsp, %rax
+	or $(VP_STACK_SIZE - 1), %rax
+	sub $(VP_SIZE - 1), %rax
+	mov %rax, %rsp
+	.irp slot, 64, 56, 48, 40, 32, 24, 16
+	pushq \slot(%rcx)
+	.endr
+	mov (%rcx), %rax
+	mov 8(%rcx), %rcx
+	jmp trap_common
+
+/* rsp = struct vp, rcx = the guest's rip, r11 = its rflags. Only the guest's kernel runs at negative addresses. */
+	.balign 64
+	.globl syscall_common
+syscall_common:
+	test %rcx, %rcx
+	js hypercall
+
+	/* A process's system call: its kernel's stack gets rcx, r11, rip, cs, rflags, rsp, ss, as Xen lays them out. */
+	.globl guest_stack_begin
+guest_stack_begin:
+	push %rax
+	mov 8 + VP_KERNEL_SP(%rsp), %rax
+	mov %rcx, -56(%rax)
+	mov %r11, -48(%rax)
+	mov %rcx, -40(%rax)
+	movq $SEL_USER_CS64, -32(%rax)
+	mov %r11, -24(%rax)
+	mov 8 + VP_GUEST_RSP(%rsp), %rcx
+	mov %rcx, -16(%rax)
+	movq $SEL_USER_DS, -8(%rax)
+	mov 8 + VP_INFO(%rsp), %rcx
+	mov 8 + VP_SYSCALL_MASKS(%rsp), %r11b
+	or %r11b, 1(%rcx)
+	lea -56(%rax), %rcx
+	.globl guest_stack_end
+guest_stack_end:
+	pop %rax
+	push $SEL_KERNEL_SS
+	push %rcx
+	push $RFLAGS_KERNEL
+	push $SEL_KERNEL_CS
+	pushq 32 + VP_SYSCALL_ENTRY(%rsp)
+	swapgs
+.Liret_syscall:
+	iretq
+	EXTABLE .Liret_syscall, iret_fault
+
+/*
+ * A hypercall: number in rax, arguments in rdi, rsi, rdx, r10, r8, r9. The ABI lets the argument registers be clobbered, all but r9,
+ * which callers with five arguments expect back.
+ */
+	.balign 16
+hypercall:
+	cmp $IRET_HYPERCALL, %eax
+	je hypercall_iret
+	push $SEL_KERNEL_SS
+	pushq 8 + VP_GUEST_RSP(%rsp)
+	push %r11
+	push $SEL_KERNEL_CS
+	push %rcx
+	push %r9
+	cmp $HYPERCALLS, %eax
+	jae 3f
+	mov %eax, %eax
+	mov %r10, %rcx
+	lea hypercall_table(%rip), %r10
+	call *(%r10, %rax, 8)
+2:	pop %r9
+	mov 40 + VP_INFO(%rsp), %rcx
+	cmpw $1, (%rcx)
+	je 4f
+.Liret_hypercall:
+	iretq
+	EXTABLE .Liret_hypercall, iret_fault
+3:	mov $-38, %rax			/* -XEN_ENOSYS */
+	jmp 2b
+4:	push $0
+	push $FRAME_SYSCALL
+	jmp trap_common
+
+/*
+ * HYPERVISOR_iret: the guest's stack holds struct iret_context (xen/arch-x86/xen-x86_64.h): rax, r11, rcx, flags, rip, cs, rflags,
+ * rsp, ss. RPL 3 returns to a process, anything else to the kernel.
+ */
+	.balign 16
+	.globl guest_iret_begin
+hypercall_iret:
+	mov VP_INFO(%rsp), %rcx
+	mov VP_GUEST_RSP(%rsp), %r11
+guest_iret_begin:
+	mov 48(%r11), %rax
+	bt $9, %eax
+	setnc 1(%rcx)
+	and $~RFLAGS_FORBIDDEN, %eax
+	or $RFLAGS_IF, %eax
+	testb $2, 40(%r11)
+	jz 5f
+	pushq 64(%r11)
+	pushq 56(%r11)
+	push %rax
+	movzwl 40(%r11), %eax
+	or $3, %eax
+	push %rax
+	pushq 32(%r11)
+	cmpw $1, (%rcx)
+	mov (%r11), %rax
+	mov 16(%r11), %rcx
+	mov 8(%r11), %r11
+	swapgs
+	je 6f
+.Liret_user:
+	iretq
+	EXTABLE .Liret_user, iret_fault
+
+5:	push $SEL_KERNEL_SS
+	pushq 56(%r11)
+	push %rax
+	push $SEL_KERNEL_CS
+	pushq 32(%r11)
+	cmpw $1, (%rcx)
+	mov (%r11), %rax
+	mov 16(%r11), %rcx
+	mov 8(%r11), %r11
+	.globl guest_iret_end
+guest_iret_end:
+	je 6f
+.Liret_kernel:
+	iretq
+	EXTABLE .Liret_kernel, iret_fault
+
+6:	push $0
+	push $FRAME_SYSCALL
+	jmp trap_common
+
+/* 32-bit system calls. The processor tells neither the selector nor, for sysenter, where the process was: the guest's vdso knows. */
+	.globl syscall32_common
+syscall32_common:
+	push $SEL_USER_DS
+	pushq 8 + VP_GUEST_RSP(%rsp)
+	push %r11
+	push $SEL_USER_CS32
+	push %rcx
+	push $0
+	push $FRAME_SYSCALL32
+	jmp trap_common
+
+	.globl sysenter_common
+sysenter_common:
+	push $SEL_USER_DS
+	push $0
+	push $RFLAGS_KERNEL
+	push $SEL_USER_CS32
+	push $0
+	push $0
+	push $FRAME_SYSENTER
+	jmp trap_common
+
+/* _Noreturn void guest_enter(const struct frame *f) */
+	.globl guest_enter
+guest_enter:
+	mov %rdi, %rsp
+	jmp trap_return
+
+/*
+ * long guest_copy(void *to, const void *from, size_t bytes): 0, or -1 when the guest's address is not mapped so.
+ */
+	.globl guest_copy
+guest_copy:
+	mov %rdx, %rcx
+	xor %eax, %eax
+.Lcopy:
+	rep movsb
+	ret
+.Lcopy_fault:
+	mov $-1, %rax
+	ret
+	EXTABLE .Lcopy, .Lcopy_fault
+
+/* bool guest_store(uint64_t *to, uint64_t value): one aligned store, false on a fault. */
+	.globl guest_store
+guest_store:
+	xor %eax, %eax
+.Lstore:
+	mov %rsi, (%rdi)
+	inc %eax
+.Lstore_fault:
+	ret
+	EXTABLE .Lstore, .Lstore_fault
+
+/* bool try_rdmsr(uint32_t msr, uint64_t *value) */
+	.globl try_rdmsr
+try_rdmsr:
+	mov %edi, %ecx
+.Lrdmsr:
+	rdmsr
+	shl $32, %rdx
+	or %rdx, %rax
+	mov %rax, (%rsi)
+	mov $1, %eax
+	ret
+	EXTABLE .Lrdmsr, .Ltry_failed
+
+/* bool try_wrmsr(uint32_t msr, uint64_t value) */
+	.globl try_wrmsr
+try_wrmsr:
+	mov %edi, %ecx
+	mov %esi, %eax
+	mov %rsi, %rdx
+	shr $32, %rdx
+.Lwrmsr:
+	wrmsr
+	mov $1, %eax
+	ret
+	EXTABLE .Lwrmsr, .Ltry_failed
+
+/* bool try_xsetbv(uint32_t index, uint64_t value) */
+	.globl try_xsetbv
+try_xsetbv:
+	mov %edi, %ecx
+	mov %esi, %eax
+	mov %rsi, %rdx
+	shr $32, %rdx
+.Lxsetbv:
+	xsetbv
+	mov $1, %eax
+	ret
+	EXTABLE .Lxsetbv, .Ltry_failed
+.Ltry_failed:
+	xor %eax, %eax
+	ret
+
+/* bool load_gs_user(uint16_t selector): loads GS without touching the base of the other side; false if the selector is bad. */
+	.globl load_gs_user
+load_gs_user:
+	swapgs
+	mov $1, %eax
+.Lload_gs:
+	mov %edi, %gs
+	swapgs
+	ret
+.Lload_gs_fault:
+	xor %eax, %eax
+	mov %eax, %gs
+	swapgs
+	ret
+	EXTABLE .Lload_gs, .Lload_gs_fault
+
+	.section .note.GNU-stack, "", @progbits

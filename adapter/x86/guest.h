@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* What happens to the guest when the processor leaves it: emulation where Xen emulates, else a bounce into its kernel. */
+#ifndef XENOLITH_X86_GUEST_H
+#define XENOLITH_X86_GUEST_H
+
+#include "adapter/x86/vp.h"
+
+void guest_page_fault(struct vp *vp, struct frame *f);
+void guest_general_protection(struct vp *vp, struct frame *f);
+void guest_invalid_opcode(struct vp *vp, struct frame *f);
+void guest_debug(struct vp *vp, struct frame *f);
+void guest_nmi(struct vp *vp, struct frame *f);
+
+/* Called by entry.S: an iretq to the guest faulted; an upcall is due. */
+void guest_failsafe(struct frame *f);
+void deliver_event(struct frame *f);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#include "adapter/x86/asm.h"
+#include "adapter/x86/irq.h"
+#include "adapter/x86/traps.h"
+#include "adapter/x86/vp.h"
+
+#define STUB_SIZE 16
+
+struct gate {
+	uint16_t offset_0;
+	uint16_t selector;
+	uint8_t ist;
+	uint8_t type; /* P, DPL, 0xe: interrupt gate */
+	uint16_t offset_16;
+	uint32_t offset_32;
+	uint32_t zero;
+};
+_Static_assert(sizeof(struct gate) == 16, "AMD64 manual volume 2, 4.8.4");
+
+/* Interrupt stacks (TSS.IST1 …), each a page at the bottom of the VP's stack block. */
+static const uint8_t ist_of[TRAP_EXCEPTIONS] = {
+	[TRAP_DB] = 1,
+	[TRAP_NMI] = 2,
+	[TRAP_DF] = 3,
+	[TRAP_MC] = 4,
+};
+
+static _Alignas(PAGE_SIZE) struct gate idt[256];
+extern const uint8_t trap_stubs[];
+
+void idt_init(void)
+{
+	for (unsigned v = 0; v < 256; v++) {
+		uint64_t stub = (uint64_t)trap_stubs + v * STUB_SIZE;
+
+		idt[v] = (struct gate){
+			.offset_0 = stub,
+			.offset_16 = stub >> 16,
+			.offset_32 = stub >> 32,
+			.selector = SEL_ADAPTER_CS,
+			.ist = v < TRAP_EXCEPTIONS ? ist_of[v] : 0,
+			.type = 0x8e,
+		};
+	}
+	idt_open(TRAP_BP);
+	idt_open(TRAP_OF);
+}
+
+void idt_open(unsigned vector)
+{
+	idt[vector].type |= 3 << 5;
+}
+
+void idt_load(void)
+{
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) reg = {sizeof(idt) - 1, (uint64_t)idt};
+
+	asm volatile("lidt %0" : : "m"(reg));
+}

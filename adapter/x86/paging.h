@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Page tables: the adapter's own, and a look at the guest's. */
+#ifndef XENOLITH_X86_PAGING_H
+#define XENOLITH_X86_PAGING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "adapter/x86/mem.h"
+
+#define PTE_P	 (1ull << 0)
+#define PTE_W	 (1ull << 1)
+#define PTE_U	 (1ull << 2)
+#define PTE_PWT	 (1ull << 3)
+#define PTE_PCD	 (1ull << 4)
+#define PTE_A	 (1ull << 5)
+#define PTE_D	 (1ull << 6)
+#define PTE_PS	 (1ull << 7)
+#define PTE_G	 (1ull << 8)
+#define PTE_NX	 (1ull << 63)
+#define PTE_ADDR 0x000ffffffffff000ull
+
+#define MAP_DATA   (PTE_P | PTE_W | PTE_A | PTE_D | PTE_G | PTE_NX)
+#define MAP_RODATA (PTE_P | PTE_A | PTE_G | PTE_NX)
+#define MAP_CODE   (PTE_P | PTE_A | PTE_G)
+#define MAP_DEVICE (MAP_DATA | PTE_PCD | PTE_PWT)
+
+/* One page in the adapter's slots; `ma` page-aligned. Tables are made as needed. No flush: the old mapping, if any, was absent. */
+void map_page(uint64_t va, uint64_t ma, uint64_t flags);
+void unmap_page(uint64_t va);
+
+/* Builds the adapter's final tables over `max_ma` bytes of machine memory and switches to them. */
+void paging_init(uint64_t max_ma);
+
+/* Puts the adapter's slots into an L4 of the guest. */
+void paging_install(uint64_t *l4);
+
+/* The adapter's own L4, for VPs that have no guest's yet. */
+uint64_t paging_root(void);
+
+/* The L1 entry that maps `va` under the L4 at machine address `cr3`, or NULL where a level is absent or a large page. */
+uint64_t *walk_l1(uint64_t cr3, uint64_t va);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+#include "adapter/x86/traps.h"
+
+#include "adapter/seam/power.h"
+#include "adapter/x86/asm.h"
+#include "adapter/x86/guest.h"
+#include "adapter/x86/image.h"
+#include "adapter/x86/irq.h"
+#include "adapter/x86/log.h"
+#include "adapter/x86/vp.h"
+
+/* Where entry.S touches the guest kernel's stack: a fault there is the guest's end, as in Xen. */
+extern const uint8_t guest_stack_begin[], guest_stack_end[], guest_iret_begin[], guest_iret_end[];
+
+static irq_handler_t *irq_handlers[256];
+
+void irq_register(enum irq_vector vector, irq_handler_t *handler)
+{
+	irq_handlers[vector] = handler;
+}
+
+void frame_show(const struct frame *f)
+{
+	log_error("vector %u error %lx cr2 %016lx cr3 %016lx", f->vector, f->error, read_cr2(),
+		  read_cr3());
+	log_error("rip %04lx:%016lx rflags %08lx rsp %04lx:%016lx", f->cs & 0xffff, f->rip,
+		  f->rflags, f->ss & 0xffff, f->rsp);
+	log_error("rax %016lx rbx %016lx rcx %016lx rdx %016lx", f->rax, f->rbx, f->rcx, f->rdx);
+	log_error("rsi %016lx rdi %016lx rbp %016lx r8  %016lx", f->rsi, f->rdi, f->rbp, f->r8);
+	log_error("r9  %016lx r10 %016lx r11 %016lx r12 %016lx", f->r9, f->r10, f->r11, f->r12);
+	log_error("r13 %016lx r14 %016lx r15 %016lx vp %u", f->r13, f->r14, f->r15, this_vp()->id);
+}
+
+_Noreturn void guest_crash(const struct frame *f, const char *why)
+{
+	static const char message[] = "Xen PV guest crashed";
+	uint64_t params[5] = {0};
+
+	log_error("guest crash: %s", why);
+	if (f) {
+		frame_show(f);
+		params[0] = f->vector;
+		params[1] = f->rip;
+		params[2] = f->rsp;
+	}
+	power_crash(params, message, sizeof(message) - 1);
+}
+
+static uint64_t extable_find(uint64_t rip)
+{
+	for (const struct extable_entry *e = extable_start; e < extable_end; e++)
+		if (e->fault == rip)
+			return e->fixup;
+	return 0;
+}
+
+static bool between(uint64_t rip, const uint8_t *begin, const uint8_t *end)
+{
+	return rip >= (uint64_t)begin && rip < (uint64_t)end;
+}
+
+/* An exception in ring 0: expected in the places that touch the guest's memory, else the adapter's bug. */
+static void adapter_exception(struct frame *f)
+{
+	uint64_t fixup = extable_find(f->rip);
+
+	if (fixup) {
+		f->rip = fixup;
+		return;
+	}
+	/* A breakpoint on the guest's mov-to-SS before a syscall fires at the stub's first instruction: the guest asked for it. */
+	if (f->vector == TRAP_DB)
+		return;
+	if (f->vector == TRAP_NMI) {
+		this_vp()->nmi_pending = true;
+		return;
+	}
+	if (between(f->rip, guest_stack_begin, guest_stack_end) ||
+	    between(f->rip, guest_iret_begin, guest_iret_end))
+		guest_crash(f, "its kernel stack is not mapped");
+	frame_show(f);
+	panic("exception %u in the adapter", f->vector);
+}
+
+static void interrupt(unsigned vector)
+{
+	if (irq_handlers[vector])
+		irq_handlers[vector]();
+	else
+		log_warning("unexpected interrupt %#x", vector);
+}
+
+static void exception(struct frame *f)
+{
+	struct vp *vp = this_vp();
+
+	switch (f->vector) {
+	case TRAP_PF:
+		guest_page_fault(vp, f);
+		break;
+	case TRAP_GP:
+		guest_general_protection(vp, f);
+		break;
+	case TRAP_UD:
+		guest_invalid_opcode(vp, f);
+		break;
+	case TRAP_DB:
+		guest_debug(vp, f);
+		break;
+	case TRAP_NMI:
+		vp->nmi_pending = true;
+		break;
+	case TRAP_DF:
+	case TRAP_MC:
+		frame_show(f);
+		panic("%s", f->vector == TRAP_DF ? "double fault" : "machine check");
+	case TRAP_TS:
+	case TRAP_NP:
+	case TRAP_SS:
+	case TRAP_AC:
+		guest_trap(vp, f, f->vector, true);
+		break;
+	default:
+		guest_trap(vp, f, f->vector, false);
+	}
+}
+
+static void guest_syscall32(struct vp *vp, struct frame *f)
+{
+	bool sysenter = f->vector == FRAME_SYSENTER;
+	uint64_t entry = sysenter ? vp->sysenter_entry : vp->syscall32_entry;
+	uint8_t masks = sysenter ? vp->sysenter_masks_events : vp->syscall32_masks_events;
+
+	if (entry)
+		guest_bounce(vp, f, &(struct bounce){.entry = entry, .masks_events = masks});
+	else
+		guest_trap(vp, f, TRAP_GP, true);
+}
+
+/* Everything but the fast paths of the syscall instruction comes by here; called by entry.S. */
+void trap_dispatch(struct frame *f);
+void trap_dispatch(struct frame *f)
+{
+	if (f->vector == FRAME_SYSCALL32 || f->vector == FRAME_SYSENTER) {
+		/* The process's GS base is active, as after any entry from ring 3. */
+		guest_syscall32(this_vp(), f);
+	} else if (f->vector == FRAME_SYSCALL) {
+		; /* only here for what is pending */
+	} else if (f->vector >= TRAP_EXCEPTIONS) {
+		if (f->vector >= VECTOR_KICK)
+			interrupt(f->vector);
+		else
+			guest_trap(this_vp(), f, f->vector, false);
+	} else if (frame_from_adapter(f)) {
+		adapter_exception(f);
+	} else {
+		exception(f);
+	}
+	if (this_vp()->nmi_pending && !frame_from_adapter(f))
+		guest_nmi(this_vp(), f);
+}

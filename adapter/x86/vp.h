@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtual processor, as the entry paths need it. It lies at the top of its own stack block, so it is found from the
+ * stack pointer alone: the adapter uses neither GS nor a segment of its own, and leaves both GS bases to the guest.
+ */
+#ifndef XENOLITH_X86_VP_H
+#define XENOLITH_X86_VP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "adapter/x86/frame.h"
+#include "adapter/x86/layout.h"
+
+struct vcpu;
+struct vcpu_info; /* xen/xen.h; entry.S knows that its first two bytes are upcall pending and upcall mask */
+
+/* A guest's trap handler, from HYPERVISOR_set_trap_table. */
+struct guest_trap {
+	uint64_t address; /* 0: none */
+	uint8_t dpl;	  /* least privileged ring that may raise it with an int instruction */
+	bool masks_events;
+};
+
+struct vp {
+	uint64_t guest_rsp;	/* what rsp was at the syscall instruction */
+	struct vcpu_info *info; /* where the guest put it */
+	uint64_t kernel_sp;	/* HYPERVISOR_stack_switch */
+	uint64_t syscall_entry; /* CALLBACKTYPE_syscall, 0: none */
+	uint64_t syscall32_entry;
+	uint64_t sysenter_entry;
+	uint64_t event_entry;
+	uint64_t failsafe_entry;
+	uint64_t nmi_entry;
+	uint64_t kernel_cr3; /* machine address of the guest's L4 */
+	uint64_t user_cr3;   /* its L4 for user mode, only where the policy says so; else 0 */
+	struct guest_trap *traps; /* 256 of them, a page of their own */
+	struct vcpu *vcpu;
+	uint32_t id;
+	uint8_t syscall_masks_events;
+	uint8_t syscall32_masks_events;
+	uint8_t sysenter_masks_events;
+	uint8_t failsafe_masks_events;
+	uint32_t cr4;		/* what the guest thinks it set */
+	bool task_switched;	/* CR0.TS */
+	bool nmi_pending;
+	uint8_t iopl;		/* PHYSDEVOP_set_iopl: 1 opens ports to the kernel, 3 to processes */
+	uint32_t io_ports;	/* PHYSDEVOP_set_iobitmap: the first so many ports have a bit, clear = open */
+	const uint8_t *io_bitmap; /* in the guest's memory */
+	uint64_t debugreg[8];
+	uint64_t pad[1];
+};
+
+_Static_assert(sizeof(struct vp) % 16 == 0, "the stack below struct vp is 16-byte aligned");
+
+static inline struct vp *this_vp(void)
+{
+	uint64_t sp;
+
+	asm("mov %%rsp, %0" : "=r"(sp));
+	return (struct vp *)((sp | (VP_STACK_SIZE - 1)) + 1 - sizeof(struct vp));
+}
+
+static inline uint64_t vp_window(unsigned id)
+{
+	return VP_WINDOW_VIRT + (uint64_t)id * VP_WINDOW_SIZE;
+}
+
+/* The stack top that hardware loads on entry from the guest: right below struct vp. */
+static inline struct vp *vp_of(unsigned id)
+{
+	return (struct vp *)(vp_window(id) + VP_WINDOW_STACK + VP_STACK_SIZE - sizeof(struct vp));
+}
+
+/* Makes the window of a VP: stacks, GDT, TSS, syscall stub. Boot time, on the boot VP. */
+struct vp *vp_create(unsigned id);
+
+/* Loads this VP's GDT, TSS, IDT and control registers. Must run on the VP's own stack. */
+void vp_load(struct vp *vp);
+
+/* Maps the guest's GDT frames; `frames` are machine frames of the guest. entries ≤ 14 * 512. */
+void vp_set_gdt(struct vp *vp, const uint64_t *frames, unsigned pages);
+
+/* Maps the guest's LDT pages and loads the register; entries 0 takes it away. */
+void vp_set_ldt(struct vp *vp, const uint64_t *frames, unsigned entries);
+
+/* The GDT gate of an `int` vector opens to ring 3 once a guest's trap table says so. */
+void idt_open(unsigned vector);
+
+/* Enters the guest with this frame. */
+_Noreturn void guest_enter(const struct frame *f);
+
+/* Leaves the frame so that the guest's kernel continues at `entry`, with the interrupted state on its stack. */
+struct bounce {
+	uint64_t entry;
+	uint64_t error;
+	bool has_error;
+	bool masks_events;
+};
+void guest_bounce(struct vp *vp, struct frame *f, const struct bounce *b);
+
+/* Delivers exception `vector` to the guest's trap table. */
+void guest_trap(struct vp *vp, struct frame *f, unsigned vector, bool has_error);
+
+#endif

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page tables are the guest's own memory, in machine frames, and the hardware walks them as they are. Nothing is counted or
+ * validated: the partition is the security boundary, and the guest's kernel is trusted with its own mappings.
+ */
+#include "adapter/xen/mmu.h"
+
+#include "adapter/seam/vps.h"
+#include "adapter/x86/asm.h"
+#include "adapter/x86/paging.h"
+#include "adapter/x86/traps.h"
+#include "adapter/xen/domain.h"
+#include "adapter/xen/handlers.h"
+#include "core/string.h"
+
+/* The ABI's way to hand a multiple of operations over: a count whose top bit says that it continues an earlier call. */
+#define MMU_UPDATE_PREEMPTED (1u << 31)
+#define WINDOW_EVERY	     512
+
+#define L4_ENTRIES 512
+#define L4_BYTES   (L4_ENTRIES * 8)
+
+static bool own_domid(uint32_t domid)
+{
+	return domid == DOMID_SELF || domid == GUEST_DOMID;
+}
+
+/* In an L4 the adapter's slots stay, and the kernel's half is closed to ring 3 whatever U bits lie below. */
+static bool l4_value(unsigned slot, uint64_t *value)
+{
+	if (slot >= SLOT_FIRST && slot <= SLOT_LAST)
+		return false;
+	if (slot > SLOT_LAST)
+		*value &= ~PTE_U;
+	return true;
+}
+
+static void l4_adopt(uint64_t m)
+{
+	uint64_t *l4 = mfn_to_va(mfn(m));
+
+	domain.frames[m] |= FRAME_L4;
+	paging_install(l4);
+	for (unsigned i = SLOT_LAST + 1; i < L4_ENTRIES; i++)
+		l4[i] &= ~PTE_U;
+}
+
+static bool write_entry(uint64_t ma, uint64_t value, bool preserve_ad)
+{
+	uint64_t m = ma >> PAGE_SHIFT;
+	_Atomic uint64_t *e;
+	uint64_t old;
+
+	if (!frame_is_guests(m))
+		return false;
+	e = ma_to_va(ma & ~7ull);
+	if (domain.frames[m] & FRAME_L4 && !l4_value((ma & (PAGE_SIZE - 1)) / 8, &value))
+		return true;
+	if (!preserve_ad) {
+		atomic_store_explicit(e, value, memory_order_relaxed);
+		return true;
+	}
+	old = atomic_load_explicit(e, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(e, &old, value | (old & (PTE_A | PTE_D)),
+						      memory_order_relaxed, memory_order_relaxed))
+		;
+	return true;
+}
+
+static long mmu_update_one(const struct mmu_update *u)
+{
+	uint64_t ma = u->ptr & ~7ull;
+
+	switch (u->ptr & 7) {
+	case MMU_NORMAL_PT_UPDATE:
+		return write_entry(ma, u->val, false) ? 0 : -XEN_EINVAL;
+	case MMU_PT_UPDATE_PRESERVE_AD:
+		return write_entry(ma, u->val, true) ? 0 : -XEN_EINVAL;
+	case MMU_MACHPHYS_UPDATE:
+		if (!frame_is_guests(ma >> PAGE_SHIFT))
+			return -XEN_EINVAL;
+		m2p[ma >> PAGE_SHIFT] = u->val;
+		return 0;
+	default:
+		return -XEN_ENOSYS;
+	}
+}
+
+/* Tells the guest how many of its list were done; it may not want to know. */
+static long report(uint32_t *done, uint32_t n, long rc)
+{
+	if (done && !copy_to_guest(done, &n, sizeof(n)))
+		return -XEN_EFAULT;
+	return rc;
+}
+
+long do_mmu_update(const struct mmu_update *updates, uint32_t count, uint32_t *done, uint32_t domid)
+{
+	uint32_t i;
+	long rc = 0;
+
+	count &= ~MMU_UPDATE_PREEMPTED;
+	if (!own_domid(domid & 0xffff) || domid >> 16)
+		return -XEN_ESRCH;
+	for (i = 0; i < count && !rc; i++) {
+		struct mmu_update u;
+
+		if (!copy_from_guest(&u, &updates[i], sizeof(u)))
+			rc = -XEN_EFAULT;
+		else
+			rc = mmu_update_one(&u);
+		if (i % WINDOW_EVERY == WINDOW_EVERY - 1)
+			irq_window();
+	}
+	return report(done, rc ? i - 1 : i, rc);
+}
+
+/* The VPs named in a guest's bitmap. */
+static bool read_vcpumask(const void *guest, cpumask_t *mask)
+{
+	uint64_t all = domain.nr_vcpus == 64 ? ~0ull : (1ull << domain.nr_vcpus) - 1;
+
+	mask->bits = 0;
+	if (!copy_from_guest(&mask->bits, guest, (domain.nr_vcpus + 7) / 8))
+		return false;
+	mask->bits &= all;
+	return true;
+}
+
+static cpumask_t all_vcpus(void)
+{
+	cpumask_t mask = {0};
+
+	for (unsigned i = 0; i < domain.nr_vcpus; i++)
+		if (domain.vcpus[i].state == VCPU_UP)
+			mask.bits |= 1ull << i;
+	return mask;
+}
+
+static void flush_local(void)
+{
+	write_cr3(read_cr3());
+}
+
+/* The flags of update_va_mapping: what to flush, and where (xen.h, UVMF_*). */
+static long flush_by_flags(uint64_t va, uint64_t flags)
+{
+	cpumask_t mask = cpumask_of(vps_self());
+	uint64_t who = flags & ~(uint64_t)UVMF_FLUSHTYPE_MASK;
+
+	switch (flags & UVMF_FLUSHTYPE_MASK) {
+	case UVMF_NONE: return 0;
+	case UVMF_TLB_FLUSH:
+	case UVMF_INVLPG: break;
+	default: return -XEN_EINVAL;
+	}
+	if (who == UVMF_ALL)
+		mask = all_vcpus();
+	else if (who != UVMF_LOCAL && !read_vcpumask((void *)who, &mask))
+		return -XEN_EFAULT;
+	if ((flags & UVMF_FLUSHTYPE_MASK) == UVMF_TLB_FLUSH) {
+		if (who == UVMF_LOCAL)
+			flush_local();
+		else
+			tlb_flush(mask);
+	} else {
+		if (who == UVMF_LOCAL)
+			invlpg(va);
+		else
+			tlb_flush_page(mask, va);
+	}
+	return 0;
+}
+
+long do_update_va_mapping(uint64_t va, uint64_t value, uint64_t flags)
+{
+	uint64_t *e;
+
+	if (!guest_address(va))
+		return -XEN_EINVAL;
+	e = walk_l1(this_vp()->kernel_cr3, va);
+	if (!e)
+		return -XEN_EINVAL;
+	__atomic_store_n(e, value, __ATOMIC_RELAXED);
+	return flush_by_flags(va, flags);
+}
+
+long do_update_va_mapping_otherdomain(uint64_t va, uint64_t value, uint64_t flags, uint32_t domid)
+{
+	return own_domid(domid) ? do_update_va_mapping(va, value, flags) : -XEN_ESRCH;
+}
+
+bool mmu_load_l4(uint64_t m)
+{
+	struct vp *vp = this_vp();
+
+	if (!frame_is_guests(m))
+		return false;
+	if (!(domain.frames[m] & FRAME_L4))
+		l4_adopt(m);
+	vp->kernel_cr3 = m << PAGE_SHIFT;
+	write_cr3(vp->kernel_cr3);
+	return true;
+}
+
+bool mmu_frame_of(uint64_t va, uint64_t *m)
+{
+	uint64_t *e = walk_l1(this_vp()->kernel_cr3, va);
+
+	if (!e || !(*e & PTE_P))
+		return false;
+	*m = (*e & PTE_ADDR) >> PAGE_SHIFT;
+	return true;
+}
+
+static long pin(uint64_t m, bool l4)
+{
+	if (!frame_is_guests(m))
+		return -XEN_EINVAL;
+	domain.frames[m] |= FRAME_TABLE;
+	if (l4)
+		l4_adopt(m);
+	return 0;
+}
+
+static long unpin(uint64_t m)
+{
+	if (!frame_is_guests(m))
+		return -XEN_EINVAL;
+	domain.frames[m] &= ~(FRAME_TABLE | FRAME_L4);
+	return 0;
+}
+
+/* The user L4 is looked at only where processes run on it. 0 is allowed: no process will run. */
+static long new_user_baseptr(uint64_t m)
+{
+	if (m && !frame_is_guests(m))
+		return -XEN_EINVAL;
+	if (!domain.user_l4)
+		return 0;
+	if (m && !(domain.frames[m] & FRAME_L4))
+		l4_adopt(m);
+	this_vp()->user_cr3 = m << PAGE_SHIFT;
+	return 0;
+}
+
+static long set_ldt(uint64_t va, uint32_t entries)
+{
+	uint64_t frames[16];
+
+	if (entries > 8192 || va & (PAGE_SIZE - 1) || (entries && !guest_address(va)))
+		return -XEN_EINVAL;
+	for (unsigned i = 0; i * 512 < entries; i++)
+		if (!mmu_frame_of(va + i * PAGE_SIZE, &frames[i]) || !frame_is_guests(frames[i]))
+			return -XEN_EINVAL;
+	vp_set_ldt(this_vp(), frames, entries);
+	return 0;
+}
+
+static long clear_page(uint64_t m)
+{
+	if (!frame_is_guests(m))
+		return -XEN_EINVAL;
+	memset(mfn_to_va(mfn(m)), 0, PAGE_SIZE);
+	return 0;
+}
+
+static long copy_page(uint64_t to, uint64_t from)
+{
+	if (!frame_is_guests(to) || !frame_is_guests(from))
+		return -XEN_EINVAL;
+	memmove(mfn_to_va(mfn(to)), mfn_to_va(mfn(from)), PAGE_SIZE);
+	return 0;
+}
+
+static long flush_multi(const struct mmuext_op *op, bool page)
+{
+	cpumask_t mask;
+
+	if (!read_vcpumask(op->arg2.vcpumask.p, &mask))
+		return -XEN_EFAULT;
+	if (page)
+		tlb_flush_page(mask, op->arg1.linear_addr);
+	else
+		tlb_flush(mask);
+	return 0;
+}
+
+static long mmuext_one(const struct mmuext_op *op)
+{
+	uint64_t m = op->arg1.mfn;
+
+	switch (op->cmd) {
+	case MMUEXT_PIN_L1_TABLE:
+	case MMUEXT_PIN_L2_TABLE:
+	case MMUEXT_PIN_L3_TABLE: return pin(m, false);
+	case MMUEXT_PIN_L4_TABLE: return pin(m, true);
+	case MMUEXT_UNPIN_TABLE: return unpin(m);
+	case MMUEXT_NEW_BASEPTR: return mmu_load_l4(m) ? 0 : -XEN_EINVAL;
+	case MMUEXT_NEW_USER_BASEPTR: return new_user_baseptr(m);
+	case MMUEXT_TLB_FLUSH_LOCAL: flush_local(); return 0;
+	case MMUEXT_INVLPG_LOCAL: invlpg(op->arg1.linear_addr); return 0;
+	case MMUEXT_TLB_FLUSH_MULTI: return flush_multi(op, false);
+	case MMUEXT_INVLPG_MULTI: return flush_multi(op, true);
+	case MMUEXT_TLB_FLUSH_ALL: tlb_flush(all_vcpus()); return 0;
+	case MMUEXT_INVLPG_ALL: tlb_flush_page(all_vcpus(), op->arg1.linear_addr); return 0;
+	case MMUEXT_FLUSH_CACHE:
+	case MMUEXT_FLUSH_CACHE_GLOBAL: return -XEN_EACCES; /* no device of the guest's needs it */
+	case MMUEXT_SET_LDT: return set_ldt(op->arg1.linear_addr, op->arg2.nr_ents);
+	case MMUEXT_CLEAR_PAGE: return clear_page(m);
+	case MMUEXT_COPY_PAGE: return copy_page(m, op->arg2.src_mfn);
+	case MMUEXT_MARK_SUPER:
+	case MMUEXT_UNMARK_SUPER: return -XEN_EOPNOTSUPP;
+	default: return -XEN_ENOSYS;
+	}
+}
+
+long do_mmuext_op(const struct mmuext_op *ops, uint32_t count, uint32_t *done, uint32_t domid)
+{
+	uint32_t i;
+	long rc = 0;
+
+	count &= ~MMU_UPDATE_PREEMPTED;
+	if (!own_domid(domid))
+		return -XEN_ESRCH;
+	for (i = 0; i < count && !rc; i++) {
+		struct mmuext_op op;
+
+		if (!copy_from_guest(&op, &ops[i], sizeof(op)))
+			rc = -XEN_EFAULT;
+		else
+			rc = mmuext_one(&op);
+		if (i % WINDOW_EVERY == WINDOW_EVERY - 1)
+			irq_window();
+	}
+	return report(done, rc ? i - 1 : i, rc);
+}
+
+/* Whether frame `m` is a table under `table`, which is of level `level`; for guests that pin their L4 only. */
+static bool is_table_under(const uint64_t *table, unsigned level, uint64_t m)
+{
+	for (unsigned i = 0; i < 512; i++) {
+		uint64_t child = (table[i] & PTE_ADDR) >> PAGE_SHIFT;
+
+		if (!(table[i] & PTE_P) || (level < 4 && table[i] & PTE_PS) || !frame_is_guests(child))
+			continue;
+		if (child == m || (level > 2 && is_table_under(mfn_to_va(mfn(child)), level - 1, m)))
+			return true;
+	}
+	return false;
+}
+
+bool mmu_write_fault(uint64_t va)
+{
+	uint64_t cr3 = this_vp()->kernel_cr3;
+	uint64_t *e;
+	uint64_t m;
+
+	if (!guest_address(va))
+		return false;
+	e = walk_l1(cr3, va);
+	if (!e || !(*e & PTE_P))
+		return false;
+	m = (*e & PTE_ADDR) >> PAGE_SHIFT;
+	if (!frame_is_guests(m))
+		return false;
+	if (!(domain.frames[m] & FRAME_TABLE)) {
+		/* A kernel that stores to a process's read-only page is an everyday matter: no search for those. */
+		if ((int64_t)va >= 0 && !domain.kernel_low)
+			return false;
+		if (m != cr3 >> PAGE_SHIFT && !is_table_under(ma_to_va(cr3), 4, m))
+			return false;
+	}
+	__atomic_fetch_or(e, PTE_W, __ATOMIC_RELAXED);
+	invlpg(va);
+	return true;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/xen_abi.h"
+#include <xen/sched.h>
+
+#include "adapter/seam/clock.h"
+#include "adapter/seam/power.h"
+#include "adapter/seam/vps.h"
+#include "adapter/x86/asm.h"
+#include "adapter/x86/log.h"
+#include "adapter/x86/traps.h"
+#include "adapter/xen/console.h"
+#include "adapter/xen/domain.h"
+#include "adapter/xen/handlers.h"
+#include "adapter/xen/ops.h"
+#include "adapter/xen/time.h"
+#include "adapter/xen/upcall.h"
+
+static long yield(void *arg)
+{
+	(void)arg;
+	cpu_relax();
+	irq_window();
+	return 0;
+}
+
+/* Interrupts set what we wait for, and cannot slip in between the look and the wait: they are off until irq_wait. */
+static long block(void *arg)
+{
+	struct vcpu *v = this_vcpu();
+
+	(void)arg;
+	upcall_unmask(v->vp->info);
+	if (upcall_pending(v->vp->info))
+		return 0;
+	runstate_change(v, RUNSTATE_blocked);
+	while (!upcall_pending(v->vp->info))
+		irq_wait();
+	time_refresh(v);
+	runstate_change(v, RUNSTATE_running);
+	return 0;
+}
+
+#define POLL_PORTS_MAX 128
+
+static bool poll_done(const evtchn_port_t *ports, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++)
+		if (evtchn_is_pending(&domain.evtchn, ports[i]))
+			return true;
+	return false;
+}
+
+static void poll_wait(struct vcpu *v, const struct sched_poll *poll, const evtchn_port_t *ports)
+{
+	bool timed = poll->timeout != 0;
+
+	v->poll_timeout = poll->timeout;
+	if (timed)
+		time_rearm(v);
+	runstate_change(v, RUNSTATE_blocked);
+	while (!poll_done(ports, poll->nr_ports) && !(timed && !v->poll_timeout))
+		irq_wait();
+	v->poll_timeout = 0;
+	if (timed)
+		time_rearm(v);
+	runstate_change(v, RUNSTATE_running);
+}
+
+static long poll(void *arg)
+{
+	const struct sched_poll *p = arg;
+	evtchn_port_t ports[POLL_PORTS_MAX];
+	struct vcpu *v = this_vcpu();
+	int error = 0;
+
+	if (p->nr_ports > POLL_PORTS_MAX)
+		return -XEN_EINVAL;
+	if (!copy_from_guest(ports, p->ports.p, p->nr_ports * sizeof(*ports)))
+		return -XEN_EFAULT;
+	/* A vCPU with an upcall due does not sleep, whatever it polls. */
+	if (!evtchn_poll_begin(&domain.evtchn, v->id, ports, p->nr_ports, &error) && !error &&
+	    !(upcall_pending(v->vp->info) && !upcall_masked(v->vp->info)))
+		poll_wait(v, p, ports);
+	evtchn_poll_end(&domain.evtchn, v->id);
+	return error;
+}
+
+static _Noreturn void crash(void)
+{
+	static const char message[] = "Xen PV guest crashed (SCHEDOP_shutdown)";
+	const uint64_t params[5] = {SHUTDOWN_crash, this_vcpu()->id};
+
+	log_error("guest crash: it says so itself (vCPU %u)", this_vcpu()->id);
+	power_crash(params, message, sizeof(message) - 1);
+}
+
+static long shutdown_guest(void *arg)
+{
+	const struct sched_shutdown *s = arg;
+
+	console_drain();
+	switch (s->reason) {
+	case SHUTDOWN_poweroff: power_off();
+	case SHUTDOWN_reboot:
+	case SHUTDOWN_soft_reset: power_reset();
+	case SHUTDOWN_suspend: return 1; /* cancelled: there is nowhere to be suspended to */
+	case SHUTDOWN_crash:
+	case SHUTDOWN_watchdog: crash();
+	default: return -XEN_EINVAL;
+	}
+}
+
+static long shutdown_code(void *arg)
+{
+	(void)arg; /* only remembered by Xen for when the guest crashes later */
+	return 0;
+}
+
+static const struct op sched_ops[] = {
+	OP0_ROW(SCHEDOP_yield, yield)
+	OP0_ROW(SCHEDOP_block, block)
+	OP_ROW(SCHEDOP_shutdown, shutdown_guest, struct sched_shutdown, IN)
+	OP_ROW(SCHEDOP_poll, poll, struct sched_poll, IN)
+	DENY_ROW(SCHEDOP_remote_shutdown, XEN_EPERM, "for the toolstack")
+	OP_ROW(SCHEDOP_shutdown_code, shutdown_code, struct sched_shutdown, IN)
+	DENY_ROW(SCHEDOP_watchdog, XEN_ENOSYS, "no watchdog yet")
+	DENY_ROW(SCHEDOP_pin_override, XEN_EPERM, "for the hardware domain")
+};
+
+long do_sched_op(uint32_t cmd, void *arg)
+{
+	return op_run(sched_ops, sizeof(sched_ops) / sizeof(*sched_ops), cmd, arg);
+}
+
+/* The old call, whose shutdown reason is the argument itself. */
+long do_sched_op_compat(uint32_t cmd, uint64_t arg)
+{
+	switch (cmd) {
+	case SCHEDOP_yield: return yield(NULL);
+	case SCHEDOP_block: return block(NULL);
+	case SCHEDOP_shutdown: return shutdown_guest(&(struct sched_shutdown){.reason = arg});
+	default: return -XEN_ENOSYS;
+	}
+}
