@@ -163,6 +163,5 @@ _Noreturn void adapter_main(const struct bootinfo *boot)
 	for (unsigned i = 0; i < vps_count(); i++)
 		vp_create(i);
 	domain_init(vps_count());
-	hv_log_features();
 	switch_stack(vp_of(0));
 }

@@ -292,10 +292,15 @@ sysenter_common:
 	push $FRAME_SYSENTER
 	jmp trap_common
 
-/* _Noreturn void guest_enter(const struct frame *f) */
+/* _Noreturn void guest_enter(const struct frame *f): the frame goes where an exception would have left it */
 	.globl guest_enter
 guest_enter:
-	mov %rdi, %rsp
+	or $(VP_STACK_SIZE - 1), %rsp
+	sub $(VP_SIZE + FRAME_SIZE - 1), %rsp
+	mov %rdi, %rsi
+	mov %rsp, %rdi
+	mov $FRAME_SIZE, %ecx
+	rep movsb
 	jmp trap_return
 
 /*

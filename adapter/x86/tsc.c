@@ -7,6 +7,9 @@
 
 #define CPUID_TSC 0x15 /* crystal hz in ecx, ratio ebx / eax: SDM vol. 2, CPUID */
 
+#define MEASURE_PER_SEC 20     /* 50 ms */
+#define TRIES_MAX       200000 /* a million port reads take seconds on anything */
+
 uint64_t tsc_hz_from_cpuid(void)
 {
 	struct cpuid_regs r;
@@ -17,24 +20,46 @@ uint64_t tsc_hz_from_cpuid(void)
 	return r.eax && r.ebx && r.ecx ? (uint64_t)r.ecx * r.ebx / r.eax : 0;
 }
 
+struct sample {
+	uint32_t ticks;
+	uint64_t tsc;
+};
+
+/* Both clocks at one moment: the middle of the shortest of five reads, for any of them may be held up. */
+static struct sample take_sample(uint16_t port)
+{
+	struct sample s = {0};
+	uint64_t best = UINT64_MAX;
+
+	for (unsigned i = 0; i < 5; i++) {
+		uint64_t before = rdtsc();
+		uint32_t ticks = inl(port);
+		uint64_t took = rdtsc() - before;
+
+		if (took < best) {
+			best = took;
+			s.ticks = ticks;
+			s.tsc = before + took / 2;
+		}
+	}
+	return s;
+}
+
 uint64_t tsc_hz_by_pm_timer(void)
 {
-	const uint32_t ticks = ACPI_PM_TIMER_HZ / 50;
 	uint16_t port = acpi_pm_timer_port();
-	uint64_t tsc_start, tsc_now;
-	uint32_t start, passed;
-	unsigned polls = 0;
+	struct sample start, now;
+	uint32_t passed;
+	unsigned tries = 0;
 
 	if (!port)
 		return 0;
-	start = inl(port);
-	tsc_start = rdtsc();
+	start = take_sample(port);
 	do {
-		passed = (inl(port) - start) & ACPI_PM_TIMER_MASK;
-		tsc_now = rdtsc();
-		/* A million port reads take seconds on anything. */
-		if (++polls == 1000000)
+		now = take_sample(port);
+		passed = (now.ticks - start.ticks) & ACPI_PM_TIMER_MASK;
+		if (++tries == TRIES_MAX)
 			return 0;
-	} while (passed < ticks);
-	return (tsc_now - tsc_start) * ACPI_PM_TIMER_HZ / passed;
+	} while (passed < ACPI_PM_TIMER_HZ / MEASURE_PER_SEC);
+	return (now.tsc - start.tsc) * ACPI_PM_TIMER_HZ / passed;
 }

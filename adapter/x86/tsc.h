@@ -8,7 +8,7 @@
 /* As the processor states it; 0 where it does not. */
 uint64_t tsc_hz_from_cpuid(void);
 
-/* Measured for 20 ms against the ACPI timer; 0 where there is none or it stands still. */
+/* Measured for 50 ms against the ACPI timer; 0 where there is none or it stands still. */
 uint64_t tsc_hz_by_pm_timer(void);
 
 #endif

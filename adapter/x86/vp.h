@@ -87,7 +87,7 @@ void vp_set_ldt(struct vp *vp, const uint64_t *frames, unsigned entries);
 /* The GDT gate of an `int` vector opens to ring 3 once a guest's trap table says so. */
 void idt_open(unsigned vector);
 
-/* Enters the guest with this frame. */
+/* Enters the guest with this frame, which must not lie on the VP's stack. */
 _Noreturn void guest_enter(const struct frame *f);
 
 /* Leaves the frame so that the guest's kernel continues at `entry`, with the interrupted state on its stack. */

@@ -100,19 +100,17 @@ static long up(struct vcpu *v, void *arg)
 /* Loads what the guest gave for this vCPU and enters it. On its own VP. */
 static _Noreturn void vcpu_enter(struct vcpu *v)
 {
-	struct frame f = v->start;
-
 	vp_set_gdt(v->vp, v->gdt_frames, v->gdt_pages);
 	vp_set_ldt(v->vp, NULL, 0);
 	if (!mmu_load_l4(v->vp->kernel_cr3 >> PAGE_SHIFT))
-		guest_crash(&f, "the vCPU's L4 is not the guest's");
+		guest_crash(&v->start, "the vCPU's L4 is not the guest's");
 	asm volatile("mov %w0, %%ds; mov %w0, %%es; mov %w0, %%fs; mov %w0, %%gs" : : "r"(0));
 	wrmsr(MSR_FS_BASE, v->fs_base);
 	wrmsr(MSR_GS_BASE, v->gs_base_kernel);
 	wrmsr(MSR_KERNEL_GS_BASE, v->gs_base_user);
 	time_update(v);
 	runstate_change(v, RUNSTATE_running);
-	guest_enter(&f);
+	guest_enter(&v->start);
 }
 
 /* Waits, out of the guest's address space, until the vCPU is brought up. */
