@@ -22,3 +22,12 @@ $(DISK_SHARED): $(DISK_OBJECTS) disk/exports.map
 	$(CC) -shared -pthread -Wl,-soname,$(DISK_SONAME) -Wl,--version-script=disk/exports.map -o $@ $(filter %.o,$^)
 
 ALL += $(DISK_STATIC) $(DISK_SHARED)
+
+include disk/sanitized.mk
+-include $(filter-out disk/build.mk disk/sanitized.mk,$(wildcard disk/*.mk))
+
+# What a test that brings its own copy of the library is made of.
+DISK_TEST := $(DISK_SOURCES)
+DISK_TEST_LIBS := $(DISK_CFLAGS) -pthread
+
+$(eval $(call unit_test,vhd_crash,tests/unit/test_vhd_crash.c tests/unit/crash_io.c $(DISK_TEST),$(DISK_TEST_LIBS)))
