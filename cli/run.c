@@ -36,6 +36,9 @@ static const char help[] =
     "      --adapter-append S    the adapter's own command line\n"
     "      --cpus N              virtual processors, 1 to 64 (default 1)\n"
     "      --memory SIZE         32M to 64G; a number alone is MiB (default 512M)\n"
+    "      --disk FILE[,ro][,format=raw|vhd|vhdx]\n"
+    "                            a disk; its format goes by the file's name unless it is given\n"
+    "      --cdrom FILE          a DVD\n"
     "      --no-reboot           end with status 10 where the guest resets\n"
     "  -v, --verbose             say what the host does\n"
     "  -h, --help\n"
@@ -59,6 +62,8 @@ enum {
 	OPT_ADAPTER_APPEND,
 	OPT_CPUS,
 	OPT_MEMORY,
+	OPT_DISK,
+	OPT_CDROM,
 	OPT_NO_REBOOT,
 };
 
@@ -71,6 +76,8 @@ static const struct option table[] = {
     {"adapter-append", required_argument, NULL, OPT_ADAPTER_APPEND},
     {"cpus", required_argument, NULL, OPT_CPUS},
     {"memory", required_argument, NULL, OPT_MEMORY},
+    {"disk", required_argument, NULL, OPT_DISK},
+    {"cdrom", required_argument, NULL, OPT_CDROM},
     {"no-reboot", no_argument, NULL, OPT_NO_REBOOT},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
@@ -125,7 +132,55 @@ static int parse_memory(const char *text, uint64_t *memory)
 	return 0;
 }
 
-static int take(struct options *options, int option, const char *value)
+/* By the name, never by the content: a guest can write into a raw disk what looks like a VHD and names any parent. */
+static enum xd_format format_of(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	if (dot && strcasecmp(dot, ".vhdx") == 0) {
+		return XD_FORMAT_VHDX;
+	}
+	return dot && strcasecmp(dot, ".vhd") == 0 ? XD_FORMAT_VHD : XD_FORMAT_RAW;
+}
+
+static int parse_disk_option(struct machine_disk *disk, const char *option)
+{
+	if (strcmp(option, "ro") == 0) {
+		disk->read_only = true;
+		return 0;
+	}
+	if (strncmp(option, "format=", 7) == 0) {
+		disk->format = xd_format_by_name(option + 7);
+		if (disk->format != XD_FORMAT_ANY) {
+			return 0;
+		}
+	}
+	return say_error("--disk %s: %s is neither ro nor format=raw, vhd or vhdx", disk->path,
+			 option);
+}
+
+/* `value` is an argument of the program and is cut at its commas. */
+static int parse_disk(struct machine_config *machine, char *value, bool cdrom)
+{
+	struct machine_disk *disk = &machine->disk[machine->disks];
+	char *option;
+
+	if (machine->disks == MACHINE_MAX_DISKS) {
+		return say_error("--disk: at most %u disks", MACHINE_MAX_DISKS);
+	}
+	disk->path = cdrom ? value : strsep(&value, ",");
+	disk->format = cdrom ? XD_FORMAT_RAW : format_of(disk->path);
+	disk->read_only = disk->cdrom = cdrom;
+	machine->disks++;
+	while (!cdrom && (option = strsep(&value, ","))) {
+		if (parse_disk_option(disk, option) < 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int take(struct options *options, int option, char *value)
 {
 	struct boot_files *files = &options->machine.files;
 
@@ -138,6 +193,8 @@ static int take(struct options *options, int option, const char *value)
 	case OPT_ADAPTER_APPEND: files->adapter_command_line = value; return 0;
 	case OPT_CPUS: return parse_cpus(value, &options->machine.cpus);
 	case OPT_MEMORY: return parse_memory(value, &options->machine.memory);
+	case OPT_DISK: return parse_disk(&options->machine, value, false);
+	case OPT_CDROM: return parse_disk(&options->machine, value, true);
 	case OPT_NO_REBOOT: options->no_reboot = true; return 0;
 	case 'v': say_set_verbose(1); return 0;
 	default: return -1; /* getopt has told */

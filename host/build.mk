@@ -17,7 +17,7 @@ $(HOST_OBJECTS): $(BUILD)/hosted/%.o: %.c | deps-stamp
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) -DXENOLITH_HOSTED -MMD -MP -c -o $@ $<
 
-$(BUILD)/host/xenolith: $(HOST_OBJECTS)
+$(BUILD)/host/xenolith: $(HOST_OBJECTS) $(BUILD)/disk/libxenolith-disk.a
 	@mkdir -p $(@D)
 	$(CC) -g -o $@ $^ $(HOST_LIBS)
 

@@ -2,10 +2,12 @@
 #include "host/machine.h"
 
 #include "host/acpi.h"
+#include "host/block.h"
 #include "host/console.h"
 #include "host/pm.h"
 #include "host/rtc.h"
 #include "host/say.h"
+#include "host/storvsp.h"
 #include "host/uart.h"
 #include "host/vmbus/inbox.h"
 
@@ -14,6 +16,8 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+#define DISK_THREADS 4u
 
 struct machine {
 	const struct machine_config *config;
@@ -27,6 +31,9 @@ struct machine {
 	struct console console;
 	struct vmbus *vmbus;
 	struct inbox inbox;
+	struct block_pool block_pool;
+	struct block block[MACHINE_MAX_DISKS];
+	struct storvsp *storvsp;
 	struct vcpu vcpu[MACHINE_MAX_CPUS];
 	struct loop_watch end_watch;    /* eventfd: `outcome` is set */
 	struct loop_watch signal_watch; /* SIGINT, SIGTERM, SIGHUP */
@@ -202,6 +209,34 @@ static int init_vmbus(struct machine *machine)
 	return 0;
 }
 
+static int init_disks(struct machine *machine)
+{
+	const struct machine_config *config = machine->config;
+	int result;
+
+	if (config->disks == 0) {
+		return 0;
+	}
+	result = block_pool_init(&machine->block_pool, &machine->loop, DISK_THREADS);
+	if (result < 0) {
+		return say_error("no threads for the disks: %s", strerror(-result));
+	}
+	machine->storvsp = storvsp_create(machine->vmbus, 0, config->cpus);
+	if (!machine->storvsp) {
+		return say_error("no memory for the disks");
+	}
+	for (unsigned i = 0; i < config->disks; i++) {
+		const struct machine_disk *disk = &config->disk[i];
+
+		if (block_open(&machine->block[i], &machine->block_pool, disk->path, disk->format,
+			       disk->read_only) < 0) {
+			return -1;
+		}
+		storvsp_insert(machine->storvsp, i, &machine->block[i], disk->cdrom);
+	}
+	return 0;
+}
+
 static int init_vcpus(struct machine *machine)
 {
 	unsigned cpus = machine->config->cpus;
@@ -245,6 +280,11 @@ static void destroy(struct machine *machine)
 	}
 	inbox_destroy(&machine->inbox);
 	vmbus_destroy(machine->vmbus);
+	storvsp_destroy(machine->storvsp);
+	for (unsigned i = 0; i < MACHINE_MAX_DISKS; i++) {
+		block_close(&machine->block[i]);
+	}
+	block_pool_destroy(&machine->block_pool);
 	for (unsigned i = 0; i < MACHINE_MAX_CPUS; i++) {
 		vcpu_destroy(&machine->vcpu[i]);
 	}
@@ -280,7 +320,8 @@ enum outcome machine_run(const struct machine_config *config, struct kvm *kvm)
 	}
 	if (init_loop(machine) == 0 && init_memory(machine) == 0 &&
 	    kvm_create_vm(kvm, &machine->memory, config->cpus) == 0 && init_board(machine) == 0 &&
-	    init_vmbus(machine) == 0 && init_vcpus(machine) == 0 && start(machine) == 0) {
+	    init_vmbus(machine) == 0 && init_disks(machine) == 0 && init_vcpus(machine) == 0 &&
+	    start(machine) == 0) {
 		loop_run(&machine->loop);
 		outcome = atomic_load(&machine->outcome);
 	}

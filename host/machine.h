@@ -3,15 +3,27 @@
 #ifndef HOST_MACHINE_H
 #define HOST_MACHINE_H
 
+#include "disk/xdisk.h"
 #include "host/boot.h"
 #include "host/vcpu.h"
 
 #define MACHINE_MAX_CPUS 64u
 
+#define MACHINE_MAX_DISKS 64u
+
+struct machine_disk {
+	const char *path;
+	enum xd_format format;
+	bool read_only;
+	bool cdrom;
+};
+
 struct machine_config {
 	struct boot_files files;
 	unsigned cpus;
 	uint64_t memory; /* bytes, whole pages */
+	unsigned disks;
+	struct machine_disk disk[MACHINE_MAX_DISKS]; /* LUNs in this order */
 };
 
 /*

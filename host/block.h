@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Disks for the device thread: requests go to a pool of threads, which call the image library, and come back as events of the
+ * loop. Nothing here copies data.
+ */
+#ifndef HOST_BLOCK_H
+#define HOST_BLOCK_H
+
+#include "disk/xdisk.h"
+#include "host/loop.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/uio.h>
+
+#define BLOCK_MAX_THREADS 16u
+
+struct block_request;
+
+struct block_pool {
+	struct loop *loop;
+	struct loop_watch watch; /* eventfd: something is done */
+	unsigned threads;
+	pthread_t thread[BLOCK_MAX_THREADS];
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	bool stopping;
+	struct block_request *queue, **queue_end;
+	struct block_request *done, **done_end;
+};
+
+/* 0 or -errno. */
+int block_pool_init(struct block_pool *pool, struct loop *loop, unsigned threads);
+/* Every request must have come back before. */
+void block_pool_destroy(struct block_pool *pool);
+
+struct block {
+	struct block_pool *pool;
+	struct xd_image *image;
+	uint64_t size;            /* bytes, a whole number of sectors */
+	uint32_t sector;          /* 512 or 4096 */
+	uint32_t physical_sector; /* the same or larger */
+	bool read_only;
+	unsigned in_flight;
+};
+
+enum block_operation {
+	BLOCK_READ,
+	BLOCK_WRITE,
+	BLOCK_FLUSH,
+	BLOCK_ZERO,
+	BLOCK_DISCARD,
+};
+
+/* The caller's, from block_submit() until `done`. Offset and length are bytes and lie on the disk; iov adds up to length. */
+struct block_request {
+	struct block *block;
+	enum block_operation operation;
+	bool durable; /* a write that is on stable storage once done */
+	uint64_t offset;
+	uint64_t length;
+	struct iovec *iov;
+	int iov_count;
+	/* On the device thread. `error` is 0 or an enum xd_code. */
+	void (*complete)(struct block_request *request, int error);
+	int error;
+	struct block_request *next;
+};
+
+/* Says what is wrong with the file; 0 or -1. */
+int block_open(struct block *block, struct block_pool *pool, const char *path,
+	       enum xd_format format, bool read_only);
+/* Waits for what is in flight, flushes, closes. */
+void block_close(struct block *block);
+void block_submit(struct block_request *request);
+/* Returns once nothing of this disk is in flight; completions run meanwhile. */
+void block_drain(struct block *block);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A synthetic SCSI controller: StorVSP's protocol on VMBus channels (one, and as many sub-channels as the guest asks for),
+ * scsi.h to understand the commands, block.h to carry them out. Runs on the device thread.
+ */
+#ifndef HOST_STORVSP_H
+#define HOST_STORVSP_H
+
+#include "host/block.h"
+#include "host/scsi.h"
+#include "host/vmbus/vmbus.h"
+
+struct storvsp;
+
+/* Offers controller number `index`. NULL: no memory or no channel. */
+struct storvsp *storvsp_create(struct vmbus *bus, unsigned index, unsigned cpus);
+/* After vmbus_destroy(). The disks stay their owners'. */
+void storvsp_destroy(struct storvsp *controller);
+
+/*
+ * Puts a disk at a LUN; a guest that is running finds it. The block device stays the caller's, and open until it is taken
+ * out. False where the LUN is taken or out of range.
+ */
+bool storvsp_insert(struct storvsp *controller, unsigned lun, struct block *block, bool cdrom);
+/* Takes it out, once what is in flight is done. */
+void storvsp_remove(struct storvsp *controller, unsigned lun);
+
+#endif
