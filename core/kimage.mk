@@ -11,3 +11,44 @@ CORE_SRC += $(KIMAGE_SRC) core/string.c core/libc/shim.c
 CORE_LIBS += --no-relax $(shell for l in z lzma lz4 zstd bz2 lzo2; do $(CC) -print-file-name=lib$$l.a; done)
 # Hosted. liblz4.so has no custom memory.
 KIMAGE_LIBS := -lz -llzma -l:liblz4.a -lzstd -lbz2 -llzo2
+
+# One kernel in every packing, by the formats' own tools, with the options that Linux's build uses where it has them.
+FIXTURES := $(BUILD)/tests/fixtures
+FIXTURE_KERNELS := $(addprefix $(FIXTURES)/kernel,.gz .xz .blocks.xz .lzma .legacy.lz4 .lz4 .linked.lz4 .zst \
+	.sized.zst .bz2 .lzo $(addsuffix .bzimage,.gz .xz .lzma .legacy.lz4 .zst .bz2 .lzo))
+
+$(FIXTURES)/kernel: tests/fixtures/kernel.S tests/fixtures/kernel.lds | deps-stamp
+	@mkdir -p $(@D)
+	$(CC) -nostdlib -static -Wl,--build-id=none,--no-warn-rwx-segments,-z,max-page-size=4096,-T,tests/fixtures/kernel.lds -o $@ $<
+$(FIXTURES)/%.bzimage: $(FIXTURES)/% $(FIXTURES)/kernel tests/fixtures/bzimage
+	tests/fixtures/bzimage $(FIXTURES)/kernel $< >$@
+$(FIXTURES)/kernel.gz: $(FIXTURES)/kernel
+	gzip -n -9 <$< >$@
+$(FIXTURES)/kernel.xz: $(FIXTURES)/kernel
+	xz --check=crc32 --x86 --lzma2=,dict=32MiB <$< >$@
+$(FIXTURES)/kernel.blocks.xz: $(FIXTURES)/kernel
+	xz --check=sha256 --block-size=65536 <$< >$@
+$(FIXTURES)/kernel.lzma: $(FIXTURES)/kernel
+	xz --format=lzma -9 <$< >$@
+$(FIXTURES)/kernel.legacy.lz4: $(FIXTURES)/kernel
+	lz4 -q -l -9 <$< >$@
+$(FIXTURES)/kernel.lz4: $(FIXTURES)/kernel
+	lz4 -q -f -9 --content-size $< $@
+$(FIXTURES)/kernel.linked.lz4: $(FIXTURES)/kernel
+	lz4 -q -1 -B4 -BD -BX <$< >$@
+$(FIXTURES)/kernel.zst: $(FIXTURES)/kernel
+	zstd -q -22 --ultra <$< >$@
+$(FIXTURES)/kernel.sized.zst: $(FIXTURES)/kernel
+	zstd -q -f -3 -o $@ $<
+$(FIXTURES)/kernel.bz2: $(FIXTURES)/kernel
+	bzip2 -1 <$< >$@
+$(FIXTURES)/kernel.lzo: $(FIXTURES)/kernel
+	lzop -9 <$< >$@
+
+FIXTURE_OBJ := $(FIXTURES)/kimage.o
+$(FIXTURE_OBJ): tests/fixtures/kimage.S tests/fixtures/kimage.list $(FIXTURE_KERNELS)
+	$(CC) -c -I. -Wa,-I,$(FIXTURES) -o $@ $<
+
+# The fixtures are linked in besides the sources.
+$(BUILD)/tests/unit/kimage_unpack: $(FIXTURE_OBJ) tests/fixtures/kimage.list
+$(eval $(call unit_test,kimage_unpack,tests/unit/test_kimage_unpack.c $(KIMAGE_SRC),$(FIXTURE_OBJ) $(KIMAGE_LIBS)))
