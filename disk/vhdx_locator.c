@@ -97,7 +97,7 @@ static int build(const struct pair *pair, uint32_t count, uint8_t **out, uint32_
 {
 	struct vhdx_locator_header header = {.type = guid_vhdx, .key_value_count = count};
 	uint32_t at = sizeof(header) + count * sizeof(struct vhdx_locator_entry);
-	size_t room = at;
+	size_t room = at + 4; /* the converter asks for a whole surrogate pair's room */
 	uint8_t *item;
 
 	for (uint32_t i = 0; i < count; i++)

@@ -237,6 +237,8 @@ void vhdx_space_release(struct vhdx *v, size_t count)
 {
 	struct vhdx_space *space = &v->space;
 
+	if (!count)
+		return;
 	for (size_t i = 0; i < count; i++) {
 		/* Gives the host its space back. Only a wish: whoever takes the place zeros it again. */
 		if (v->io->ops->punch)

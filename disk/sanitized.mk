@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+#
+# The library again for its tests: under ASan and UBSan with gcc for the unit tests, with clang and coverage for the fuzzers. Built
+# once each, linked by every test: $(eval $(call unit_test,NAME,tests/unit/test_NAME.c $(DISK_ASAN),$(DISK_ASAN) -pthread)).
+
+DISK_ASAN := $(BUILD)/disk-asan/libxenolith-disk.a
+DISK_FUZZ := $(BUILD)/disk-fuzz/libxenolith-disk.a
+DISK_ASAN_OBJECTS := $(DISK_SOURCES:disk/%.c=$(BUILD)/disk-asan/%.o)
+DISK_FUZZ_OBJECTS := $(DISK_SOURCES:disk/%.c=$(BUILD)/disk-fuzz/%.o)
+
+$(DISK_ASAN_OBJECTS): $(BUILD)/disk-asan/%.o: disk/%.c | deps-stamp
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) $(DISK_CFLAGS) -O1 $(SANITIZE) -pthread -MMD -c -o $@ $<
+
+$(DISK_FUZZ_OBJECTS): $(BUILD)/disk-fuzz/%.o: disk/%.c | deps-stamp
+	@mkdir -p $(@D)
+	$(CLANG) $(HOST_CFLAGS) $(DISK_CFLAGS) -O1 $(SANITIZE) -fsanitize=fuzzer-no-link -pthread -MMD -c -o $@ $<
+
+$(DISK_ASAN): $(DISK_ASAN_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(DISK_FUZZ): $(DISK_FUZZ_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: MIT
+#
+# The VHDX driver's own tests.
+
+VHDX_TEST_LIBS := $(DISK_ASAN) -pthread
+VHDX_TEST_COMMON := tests/unit/test_vhdx_tool.c $(DISK_ASAN)
+
+$(eval $(call unit_test,vhdx_crc32c,tests/unit/test_vhdx_crc32c.c $(VHDX_TEST_COMMON),$(VHDX_TEST_LIBS)))
+$(eval $(call unit_test,vhdx_io,tests/unit/test_vhdx_io.c $(VHDX_TEST_COMMON),$(VHDX_TEST_LIBS)))
