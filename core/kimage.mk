@@ -52,3 +52,4 @@ $(FIXTURE_OBJ): tests/fixtures/kimage.S tests/fixtures/kimage.list $(FIXTURE_KER
 # The fixtures are linked in besides the sources.
 $(BUILD)/tests/unit/kimage_unpack: $(FIXTURE_OBJ) tests/fixtures/kimage.list
 $(eval $(call unit_test,kimage_unpack,tests/unit/test_kimage_unpack.c $(KIMAGE_SRC),$(FIXTURE_OBJ) $(KIMAGE_LIBS)))
+$(eval $(call unit_test,kimage_elf,tests/unit/test_kimage_elf.c $(KIMAGE_SRC),$(KIMAGE_LIBS)))
