@@ -27,7 +27,7 @@ struct boot_parser {
 	size_t strings_used;
 	char strings[BOOT_STRINGS_SIZE];
 	bool has_rsdp; /* the loader gave a copy of the RSDP, not its address */
-	uint8_t rsdp[RSDP_SIZE_MAX];
+	_Alignas(8) uint8_t rsdp[RSDP_SIZE_MAX];
 };
 
 /*
