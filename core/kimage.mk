@@ -53,3 +53,6 @@ $(FIXTURE_OBJ): tests/fixtures/kimage.S tests/fixtures/kimage.list $(FIXTURE_KER
 $(BUILD)/tests/unit/kimage_unpack: $(FIXTURE_OBJ) tests/fixtures/kimage.list
 $(eval $(call unit_test,kimage_unpack,tests/unit/test_kimage_unpack.c $(KIMAGE_SRC),$(FIXTURE_OBJ) $(KIMAGE_LIBS)))
 $(eval $(call unit_test,kimage_elf,tests/unit/test_kimage_elf.c $(KIMAGE_SRC),$(KIMAGE_LIBS)))
+
+$(BUILD)/tests/fuzz/kimage: $(FIXTURE_OBJ) tests/fixtures/kimage.list
+$(eval $(call fuzzer,kimage,tests/fuzz/fuzz_kimage.c $(KIMAGE_SRC),$(FIXTURE_OBJ) $(KIMAGE_LIBS)))
