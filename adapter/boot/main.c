@@ -8,7 +8,9 @@
 #include "adapter/seam/clock.h"
 #include "adapter/seam/vps.h"
 #include "adapter/x86/acpi.h"
+#include "adapter/x86/apic.h"
 #include "adapter/x86/asm.h"
+#include "adapter/x86/irq.h"
 #include "adapter/x86/log.h"
 #include "adapter/x86/paging.h"
 #include "adapter/x86/smpboot.h"
@@ -91,6 +93,12 @@ static void load_initrd(const struct boot_module *module)
 	image.initrd_size = module->size;
 }
 
+/* A kicked VP has nothing to do here: it looks at its events on the way back to the guest. */
+static void kicked(void)
+{
+	apic_eoi();
+}
+
 static void secondary_main(void *vp)
 {
 	struct vp *self = vp;
@@ -144,12 +152,12 @@ _Noreturn void adapter_main(const struct bootinfo *boot)
 
 	uart_init();
 	log_info("Xenolith, started by %s", boot->loader);
+	acpi_init(boot->rsdp); /* first: refuse() powers off */
 	why = hv_discover(NULL);
 	if (why)
 		refuse("%s", why);
 	if (!boot->nr_modules)
 		refuse("no kernel: give one as the first module");
-	acpi_init(boot->rsdp);
 	vps = acpi_cpu_count() ? acpi_cpu_count() : 1;
 	if (vps > MAX_VPS)
 		vps = MAX_VPS;
@@ -160,6 +168,7 @@ _Noreturn void adapter_main(const struct bootinfo *boot)
 	paging_init(memory_max_mfn() << PAGE_SHIFT);
 	hv_boot_init();
 	idt_init();
+	irq_register(VECTOR_KICK, kicked);
 	for (unsigned i = 0; i < vps_count(); i++)
 		vp_create(i);
 	domain_init(vps_count());

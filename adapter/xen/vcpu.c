@@ -63,6 +63,7 @@ static long load_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	vp->syscall_entry = c->syscall_callback_eip;
 	vp->syscall_masks_events = !!(c->flags & VGCF_syscall_disables_events);
 	vp->failsafe_masks_events = !!(c->flags & VGCF_failsafe_disables_events);
+	vp->iopl = (c->user_regs.rflags & RFLAGS_IOPL) >> 12; /* I/O privilege is virtual */
 	for (unsigned i = 0; i < 256; i++)
 		if (c->trap_ctxt[i].address)
 			trap_table_set(vp, c->trap_ctxt[i].vector, &c->trap_ctxt[i]);
