@@ -56,3 +56,24 @@ $(eval $(call unit_test,kimage_elf,tests/unit/test_kimage_elf.c $(KIMAGE_SRC),$(
 
 $(BUILD)/tests/fuzz/kimage: $(FIXTURE_OBJ) tests/fixtures/kimage.list
 $(eval $(call fuzzer,kimage,tests/fuzz/fuzz_kimage.c $(KIMAGE_SRC),$(FIXTURE_OBJ) $(KIMAGE_LIBS)))
+
+# The same sources and libraries without libc, as the adapter links them; it runs as a Linux process.
+comma := ,
+FREESTANDING_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fPIE -fvisibility=hidden -mno-red-zone -mgeneral-regs-only \
+	-fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
+	$(WARN) -I.
+# Of the adapter's 512 KiB; eh_frame does not count, because the adapter's linker script drops it.
+LOADER_SIZE_MAX := 368640
+LOADED_BYTES := awk '/^\.(text|rodata|data|got)/ { sum += $$2 } END { print sum }'
+FREESTANDING_LOADER := $(BUILD)/tests/freestanding/loader
+FREESTANDING_LOADER_SRC := tests/freestanding/loader.c $(KIMAGE_SRC) core/string.c core/libc/shim.c
+
+$(FREESTANDING_LOADER): $(FREESTANDING_LOADER_SRC) $(FIXTURE_OBJ) tests/fixtures/kimage.list $(HEADERS) | deps-stamp
+	@mkdir -p $(@D)
+	$(CC) $(FREESTANDING_CFLAGS) -nostdlib -static -no-pie -Wl,--gc-sections,--build-id=none -o $@ \
+		$(filter %.c %.o,$^) -Wl,--start-group $(addprefix -Wl$(comma),$(CORE_LIBS)) -Wl,--end-group
+	@! nm $@ | grep -E ' U ' || { echo "$@: undefined symbols" >&2; rm $@; exit 1; }
+	@bytes=$$(( $$(size -A $@ | $(LOADED_BYTES)) - $$(size -A $(FIXTURE_OBJ) | $(LOADED_BYTES)) )); \
+		echo "kernel loader with decompressors: $$bytes bytes"; \
+		[ $$bytes -le $(LOADER_SIZE_MAX) ] || { echo "$@: more than $(LOADER_SIZE_MAX)" >&2; rm $@; exit 1; }
+CHECK_TAP += $(FREESTANDING_LOADER)
