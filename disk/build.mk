@@ -7,11 +7,10 @@ DISK_OBJECTS := $(DISK_SOURCES:%.c=$(BUILD)/%.o)
 DISK_STATIC := $(BUILD)/disk/libxenolith-disk.a
 DISK_SONAME := libxenolith-disk.so.0
 DISK_SHARED := $(BUILD)/disk/$(DISK_SONAME)
-DISK_CFLAGS := $(if $(wildcard disk/vhdx.c),-DXD_HAVE_VHDX)
 
 $(DISK_OBJECTS): $(BUILD)/%.o: %.c | deps-stamp
 	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) $(DISK_CFLAGS) -fPIC -pthread -MMD -c -o $@ $<
+	$(CC) $(HOST_CFLAGS) -fPIC -pthread -MMD -c -o $@ $<
 
 $(DISK_STATIC): $(DISK_OBJECTS)
 	@rm -f $@
@@ -26,8 +25,4 @@ ALL += $(DISK_STATIC) $(DISK_SHARED)
 include disk/sanitized.mk
 -include $(filter-out disk/build.mk disk/sanitized.mk,$(wildcard disk/*.mk))
 
-# What a test that brings its own copy of the library is made of.
-DISK_TEST := $(DISK_SOURCES)
-DISK_TEST_LIBS := $(DISK_CFLAGS) -pthread
-
-$(eval $(call unit_test,vhd_crash,tests/unit/test_vhd_crash.c tests/unit/crash_io.c $(DISK_TEST),$(DISK_TEST_LIBS)))
+$(eval $(call unit_test,vhd_crash,tests/unit/test_vhd_crash.c tests/unit/crash_io.c $(DISK_ASAN),$(DISK_ASAN) -pthread))

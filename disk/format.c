@@ -8,9 +8,7 @@
 static const struct xd_driver *const drivers[] = {
     [XD_FORMAT_RAW] = &xd_raw_driver,
     [XD_FORMAT_VHD] = &xd_vhd_driver,
-#ifdef XD_HAVE_VHDX
     [XD_FORMAT_VHDX] = &xd_vhdx_driver,
-#endif
 };
 
 #define DRIVERS (sizeof(drivers) / sizeof(drivers[0]))

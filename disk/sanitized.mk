@@ -10,11 +10,11 @@ DISK_FUZZ_OBJECTS := $(DISK_SOURCES:disk/%.c=$(BUILD)/disk-fuzz/%.o)
 
 $(DISK_ASAN_OBJECTS): $(BUILD)/disk-asan/%.o: disk/%.c | deps-stamp
 	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) $(DISK_CFLAGS) -O1 $(SANITIZE) -pthread -MMD -c -o $@ $<
+	$(CC) $(HOST_CFLAGS) -O1 $(SANITIZE) -pthread -MMD -c -o $@ $<
 
 $(DISK_FUZZ_OBJECTS): $(BUILD)/disk-fuzz/%.o: disk/%.c | deps-stamp
 	@mkdir -p $(@D)
-	$(CLANG) $(HOST_CFLAGS) $(DISK_CFLAGS) -O1 $(SANITIZE) -fsanitize=fuzzer-no-link -pthread -MMD -c -o $@ $<
+	$(CLANG) $(HOST_CFLAGS) -O1 $(SANITIZE) -fsanitize=fuzzer-no-link -pthread -MMD -c -o $@ $<
 
 $(DISK_ASAN): $(DISK_ASAN_OBJECTS)
 	@rm -f $@

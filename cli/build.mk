@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+#
+# The `xenolith` command. `run` is in where the host is.
+
+CLI_RUN := $(wildcard cli/run.c)
+CLI_SOURCES := $(filter-out cli/run.c,$(wildcard cli/*.c))
+CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/%.o)
+CLI_CFLAGS = $(shell pkg-config --cflags json-c libnbd) $(if $(CLI_RUN),-DXENOLITH_WITH_RUN)
+CLI_LIBS = $(shell pkg-config --libs json-c libnbd) -lm -pthread
+XENOLITH := $(BUILD)/xenolith
+
+$(CLI_OBJECTS): $(BUILD)/%.o: %.c | deps-stamp
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) $(CLI_CFLAGS) -pthread -MMD -c -o $@ $<
+
+.SECONDEXPANSION:
+$(XENOLITH): $(CLI_OBJECTS) $$(if $$(CLI_RUN),$$(filter-out %/host/main.o,$$(HOST_OBJECTS))) $(BUILD)/disk/libxenolith-disk.a
+	$(CC) -g -o $@ $^ $(CLI_LIBS) $(if $(CLI_RUN),$(HOST_LIBS))
+
+ALL += $(XENOLITH)

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static void list(const struct cli_command *table, const char *doc, const char *name, FILE *to)
+{
+	fprintf(to, "Usage: %s COMMAND [OPTION...]\n%s\n\n", name, doc);
+	for (; table->name; table++)
+		fprintf(to, "  %-10s %s\n", table->name, table->summary);
+	fprintf(to, "\n%s COMMAND --help tells more of each.\n", name);
+}
+
+int cli_dispatch(const struct cli_command *table, const char *doc, int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : NULL;
+	char full[64];
+
+	if (name && (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help"))) {
+		list(table, doc, argv[0], stdout);
+		return CLI_OK;
+	}
+	for (const struct cli_command *c = table; name && c->name; c++) {
+		if (strcmp(c->name, name))
+			continue;
+		snprintf(full, sizeof(full), "%s %s", argv[0], name);
+		argv[1] = full;
+		return c->run(argc - 1, argv + 1);
+	}
+	if (name)
+		cli_complain("no command \"%s\"", name);
+	list(table, doc, argv[0], stderr);
+	return CLI_USAGE;
+}
+
+int cli_complain(const char *fmt, ...)
+{
+	va_list args;
+
+	fputs("xenolith: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return CLI_FAILED;
+}
+
+uint64_t cli_size(const char *text, struct argp_state *state)
+{
+	static const char units[] = "bkmgtp";
+	char *end;
+	double n = strtod(text, &end);
+	const char *unit = *end ? strchr(units, *end | 0x20) : units;
+	bool tail_ok = !*end || !end[1] || !strcasecmp(end + 1, "b") || !strcasecmp(end + 1, "ib");
+
+	if (end == text || !(n >= 0) || !unit || !tail_ok ||
+	    ldexp(n, 10 * (unit - units)) >= 0x1p63)
+		argp_error(state, "\"%s\" is no size", text);
+	/* A plain number may need more bits than a double has. */
+	return *end ? (uint64_t)ldexp(n, 10 * (unit - units)) : strtoull(text, NULL, 10);
+}
+
+char *cli_human(uint64_t bytes, char *out)
+{
+	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	double n = bytes;
+	int u = 0;
+
+	for (; n >= 1024 && u < 6; u++)
+		n /= 1024;
+	snprintf(out, 16, n == floor(n) ? "%.0f %s" : "%.2f %s", n, units[u]);
+	return out;
+}
+
+void cli_parse(const struct argp *argp, int argc, char **argv, void *input)
+{
+	argp_err_exit_status = CLI_USAGE;
+	argp_parse(argp, argc, argv, 0, NULL, input);
+}
+
+static atomic_bool stopped;
+
+static void stop(int signal)
+{
+	(void)signal;
+	stopped = true;
+}
+
+void cli_catch_signals(void)
+{
+	/* One more Ctrl-C kills: a store that hangs must not hold the terminal. */
+	struct sigaction action = {.sa_handler = stop, .sa_flags = SA_RESETHAND | SA_RESTART};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+}
+
+bool cli_stopped(void)
+{
+	return stopped;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening, closing and failing, the same for all verbs. */
+#include <string.h>
+#include <strings.h>
+
+#include "cli/image.h"
+
+int img_fail(const char *path, const struct xd_error *err)
+{
+	if (err->offset == XD_NO_OFFSET)
+		cli_complain("%s: %s: %s", path, xd_code_name(err->code), err->message);
+	else
+		cli_complain("%s: %s: %s (at byte %llu of the file)", path, xd_code_name(err->code),
+			     err->message, (unsigned long long)err->offset);
+	return err->code == XD_E_CANCELLED ? CLI_STOPPED : CLI_FAILED;
+}
+
+struct xd_image *img_open(const char *path, enum xd_format format, uint32_t flags)
+{
+	struct xd_open how = {.path = path, .format = format, .flags = flags};
+	struct xd_image *image;
+	struct xd_error err;
+
+	if (!xd_open_with(&how, &image, &err))
+		return image;
+	img_fail(path, &err);
+	return NULL;
+}
+
+int img_close(struct xd_image *image, const char *path, int code)
+{
+	struct xd_error err;
+
+	if (!xd_close(image, &err) || code)
+		return code;
+	return img_fail(path, &err);
+}
+
+enum xd_format img_format(const char *name, struct argp_state *state)
+{
+	enum xd_format format = xd_format_by_name(name);
+
+	if (format == XD_FORMAT_ANY)
+		argp_error(state, "\"%s\" is none of raw, vhd, vhdx", name);
+	return format;
+}
+
+enum xd_profile img_profile(const char *name, struct argp_state *state)
+{
+	enum xd_profile profile = xd_profile_by_name(name);
+
+	if (profile == XD_PROFILE_NONE)
+		argp_error(state, "\"%s\" is none of azure, hyperv, xenserver", name);
+	return profile;
+}
+
+const char *img_format_of_name(const char *path)
+{
+	static const char *const endings[][2] = {
+	    {".vhd", "vhd"},  {".vpc", "vhd"},     {".vhdx", "vhdx"},
+	    {".avhd", "vhd"}, {".avhdx", "vhdx"},  {".raw", "raw"},
+	    {".img", "raw"},  {".qcow2", "qcow2"}, {".vmdk", "vmdk"},
+	};
+	const char *dot = strrchr(path, '.');
+
+	for (size_t i = 0; dot && i < sizeof(endings) / sizeof(endings[0]); i++)
+		if (!strcasecmp(dot, endings[i][0]))
+			return endings[i][1];
+	return NULL;
+}

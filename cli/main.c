@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* xenolith: the command. A new verb is a line in the table, and a file. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/image.h"
+#ifdef XENOLITH_WITH_RUN
+#include "cli/run.h"
+#endif
+
+static int image(int argc, char **argv)
+{
+	static const struct cli_command verbs[] = {
+	    {"info", "tell what an image is", image_info},
+	    {"create", "make a new image", image_create},
+	    {"convert", "copy an image into another format", image_convert},
+	    {"check", "look for damage", image_check},
+	    {"repair", "look for damage and mend what has one right answer", image_repair},
+	    {"resize", "change the size of the disk", image_resize},
+	    {"compact", "give back space that holds nothing", image_compact},
+	    {"map", "list where the disk's bytes are", image_map},
+	    {"diff", "make a child that holds the differences to a parent", image_diff},
+	    {"merge", "write a child's data into its parent", image_merge},
+	    {"rebase", "give a child another parent and keep what the disk holds", image_rebase},
+	    {"relink", "record where a child's parent is now", image_relink},
+	    {0},
+	};
+
+	return cli_dispatch(
+	    verbs, "Disk images: raw, VHD and VHDX; qcow2 and VMDK to convert from and to.", argc,
+	    argv);
+}
+
+static int version(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	puts("xenolith " XD_VERSION);
+	return CLI_OK;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct cli_command commands[] = {
+#ifdef XENOLITH_WITH_RUN
+	    {"run", "start a guest in a Viridian partition", cli_run},
+#endif
+	    {"image", "disk images", image},
+	    {"--version", "tell the version", version},
+	    {0},
+	};
+	static char name[] = "xenolith";
+
+	if (argc)
+		argv[0] = name;
+	return cli_dispatch(commands, "Xen PV guests in Viridian partitions, and their disks.",
+			    argc, argv);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* A file that appears whole or not at all: made beside its place, synced, renamed. */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/image.h"
+
+static int refuse(const char *path)
+{
+	return cli_complain("%s exists; --force overwrites it", path);
+}
+
+int whole_begin(struct whole *w, const char *path, bool replace)
+{
+	const char *slash = strrchr(path, '/');
+	int folder = slash ? slash + 1 - path : 0, fd;
+
+	w->path = path;
+	w->replace = replace;
+	if (!replace && !access(path, F_OK))
+		return refuse(path);
+	if ((size_t)snprintf(w->temporary, sizeof(w->temporary), "%.*s.%s.XXXXXX", folder, path,
+			     path + folder) >= sizeof(w->temporary))
+		return cli_complain("%s: the path is too long", path);
+	/* Takes the name; whoever writes the file opens it again. */
+	fd = mkostemp(w->temporary, O_CLOEXEC);
+	if (fd < 0)
+		return cli_complain("%s: %s", w->temporary, strerror(errno));
+	fchmod(fd, 0644);
+	close(fd);
+	return CLI_OK;
+}
+
+static int sync_folder(const char *path)
+{
+	char copy[XD_PATH_MAX];
+	int fd, r;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	r = fsync(fd);
+	close(fd);
+	return r;
+}
+
+int whole_commit(struct whole *w)
+{
+	if (renameat2(AT_FDCWD, w->temporary, AT_FDCWD, w->path,
+		      w->replace ? 0 : RENAME_NOREPLACE)) {
+		int code = errno == EEXIST ? refuse(w->path)
+					   : cli_complain("%s: %s", w->path, strerror(errno));
+
+		whole_drop(w);
+		return code;
+	}
+	if (sync_folder(w->path))
+		return cli_complain("%s: syncing its folder: %s", w->path, strerror(errno));
+	return CLI_OK;
+}
+
+void whole_drop(struct whole *w)
+{
+	unlink(w->temporary);
+}
