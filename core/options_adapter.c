@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/options_adapter.h"
+
+#define MIB 0x100000ull
+#define GIB 0x40000000ull
+
+#define OPTIONS struct adapter_options
+
+const struct option adapter_option_table[] = {
+    {"loglevel", OPTION_IS_ENUM(OPTIONS, loglevel, "error", "warning", "info", "debug"),
+     .help = "what reaches the console; the log ring keeps everything (default: info)"},
+    {"console", OPTION_IS_ENUM(OPTIONS, console, "com1", "none"),
+     .help = "where the adapter and the guest's console write (default: com1)"},
+    {"vcpus", OPTION_IS_UINT(OPTIONS, vcpus, 1, 64),
+     .help = "the guest's virtual processors (default: as many as the partition has)"},
+    {"ring", OPTION_IS_UINT(OPTIONS, ring, 1, 1),
+     .help = "the privilege level of the guest's kernel"},
+    {"xpti", OPTION_IS_ENUM(OPTIONS, xpti, "auto", "on", "off"),
+     .help = "processes run on the guest's user page tables: on, or where the processor needs it "
+	     "(default: auto)"},
+    {"no-hv", OPTION_IS_TEXT(OPTIONS, no_hv),
+     .help = "Viridian features to do without, separated by commas"},
+    {"crash", OPTION_IS_ENUM(OPTIONS, crash, "reset", "off", "halt"),
+     .help = "what follows a crash of the guest or the adapter (default: reset)"},
+    {"mem", OPTION_IS_SIZE(OPTIONS, mem, 32 * MIB, 1024 * GIB),
+     .help = "memory that the guest gets at most (default: all there is)"},
+};
+const size_t adapter_option_count = sizeof(adapter_option_table) / sizeof(adapter_option_table[0]);
+
+bool adapter_options_parse(const char *line, struct adapter_options *o, char *error, size_t size)
+{
+	*o = (struct adapter_options){.loglevel = OPT_LOG_INFO, .ring = 1};
+	return options_parse(adapter_option_table, adapter_option_count, line, o, error, size);
+}
