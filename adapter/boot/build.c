@@ -236,6 +236,7 @@ static void fill_start_info(const struct guest_image *image)
 	si->store_evtchn = store_init(page_at(at.xenstore));
 	si->console.domU.mfn = p2m[at.console];
 	si->console.domU.evtchn = console_init(page_at(at.console));
+	store_introduce(si);
 	si->pt_base = pfn_to_virt(at.tables);
 	si->nr_pt_frames = at.nr_tables;
 	si->mfn_list = pfn_to_virt(at.p2m);

@@ -5,6 +5,7 @@
 #include "adapter/x86/frame.h"
 #include "adapter/x86/vp.h"
 #include "adapter/xen/hypercalls.h"
+#include "core/xen_abi.h"
 
 #define EMIT(name, value) asm volatile("\n->" #name " %0" : : "i"(value))
 
@@ -18,6 +19,9 @@ void asm_offsets(void)
 	EMIT(VP_KERNEL_SP, offsetof(struct vp, kernel_sp));
 	EMIT(VP_SYSCALL_ENTRY, offsetof(struct vp, syscall_entry));
 	EMIT(VP_SYSCALL_MASKS, offsetof(struct vp, syscall_masks_events));
+	EMIT(VP_PF_ENTRY, offsetof(struct vp, page_fault.address));
+	EMIT(VP_PF_MASKS, offsetof(struct vp, page_fault.masks_events));
+	EMIT(INFO_CR2, offsetof(struct vcpu_info, arch.cr2));
 	EMIT(FRAME_CS, offsetof(struct frame, cs));
 	EMIT(FRAME_SIZE, sizeof(struct frame));
 }

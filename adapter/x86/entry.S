@@ -152,7 +152,10 @@ syscall_common:
 	test %rcx, %rcx
 	js hypercall
 
-	/* A process's system call: its kernel's stack gets rcx, r11, rip, cs, rflags, rsp, ss, as Xen lays them out. */
+	/*
+	 * A process's system call: its kernel's stack gets rcx, r11, rip, cs, rflags, rsp, ss, as Xen lays them out (bounce.c).
+	 * A process always runs with upcalls unmasked, so the saved mask is 0; the kernel takes rcx and r11 from its stack.
+	 */
 	.globl guest_stack_begin
 guest_stack_begin:
 	push %rax
@@ -169,8 +172,6 @@ guest_stack_begin:
 	mov 8 + VP_SYSCALL_MASKS(%rsp), %r11b
 	or %r11b, 1(%rcx)
 	lea -56(%rax), %rcx
-	.globl guest_stack_end
-guest_stack_end:
 	pop %rax
 	push $SEL_KERNEL_SS
 	push %rcx
@@ -181,6 +182,54 @@ guest_stack_end:
 .Liret_syscall:
 	iretq
 	EXTABLE .Liret_syscall, iret_fault
+
+/*
+ * A process's page fault, the most frequent exception by far: the same frame with the error code, and CR2 for the kernel. The kernel's own
+ * faults may be writes to page tables, and the adapter's have fixups: those go the long way.
+ */
+	.balign 64
+	.globl trap_page_fault
+trap_page_fault:
+	testb $2, 16(%rsp)
+	jz 1f
+	push %rax
+	mov 56 + VP_KERNEL_SP(%rsp), %rax
+	mov %rcx, -64(%rax)
+	mov %r11, -56(%rax)
+	mov 8(%rsp), %rcx
+	mov %rcx, -48(%rax)		/* error */
+	mov 16(%rsp), %rcx
+	mov %rcx, -40(%rax)		/* rip */
+	mov 24(%rsp), %rcx
+	mov %rcx, -32(%rax)		/* cs */
+	mov 32(%rsp), %rcx
+	mov %rcx, -24(%rax)		/* rflags */
+	mov 40(%rsp), %rcx
+	mov %rcx, -16(%rax)		/* rsp */
+	mov 48(%rsp), %rcx
+	mov %rcx, -8(%rax)		/* ss */
+	mov 56 + VP_INFO(%rsp), %rcx
+	mov %cr2, %r11
+	mov %r11, INFO_CR2(%rcx)
+	mov 56 + VP_PF_MASKS(%rsp), %r11b
+	or %r11b, 1(%rcx)
+	mov 56 + VP_PF_ENTRY(%rsp), %rcx
+	mov %rcx, 16(%rsp)
+	movq $SEL_KERNEL_CS, 24(%rsp)
+	movq $RFLAGS_KERNEL, 32(%rsp)
+	lea -64(%rax), %rcx
+	mov %rcx, 40(%rsp)
+	movq $SEL_KERNEL_SS, 48(%rsp)
+	.globl guest_stack_end
+guest_stack_end:
+	pop %rax
+	add $8, %rsp
+	swapgs
+.Liret_page_fault:
+	iretq
+	EXTABLE .Liret_page_fault, iret_fault
+1:	push $14
+	jmp trap_common
 
 /*
  * A hypercall: number in rax, arguments in rdi, rsi, rdx, r10, r8, r9. The ABI lets the argument registers be clobbered, all but r9,

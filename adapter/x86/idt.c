@@ -26,12 +26,13 @@ static const uint8_t ist_of[TRAP_EXCEPTIONS] = {
 };
 
 static _Alignas(PAGE_SIZE) struct gate idt[256];
-extern const uint8_t trap_stubs[];
+extern const uint8_t trap_stubs[], trap_page_fault[];
 
 void idt_init(void)
 {
 	for (unsigned v = 0; v < 256; v++) {
-		uint64_t stub = (uint64_t)trap_stubs + v * STUB_SIZE;
+		uint64_t stub = v == TRAP_PF ? (uint64_t)trap_page_fault :
+					       (uint64_t)trap_stubs + v * STUB_SIZE;
 
 		idt[v] = (struct gate){
 			.offset_0 = stub,

@@ -10,12 +10,6 @@
 #define SIZE_1G	    (1ull << 30)
 
 static uint64_t *root;
-static uint64_t direct_size; /* bytes of the direct map */
-
-static unsigned slot(uint64_t va, unsigned level)
-{
-	return va >> (12 + 9 * (level - 1)) & 511;
-}
 
 /* The entry for `va` at `level`, with the tables above it made as needed. */
 static uint64_t *entry_of(uint64_t va, unsigned level)
@@ -23,13 +17,13 @@ static uint64_t *entry_of(uint64_t va, unsigned level)
 	uint64_t *table = root;
 
 	for (unsigned l = 4; l > level; l--) {
-		uint64_t *e = &table[slot(va, l)];
+		uint64_t *e = &table[table_slot(va, l)];
 
 		if (!(*e & PTE_P))
 			*e = va_to_ma(page_alloc(1)) | TABLE_FLAGS;
 		table = ma_to_va(*e & PTE_ADDR);
 	}
-	return &table[slot(va, level)];
+	return &table[table_slot(va, level)];
 }
 
 void map_page(uint64_t va, uint64_t ma, uint64_t flags)
@@ -54,7 +48,6 @@ static void map_direct(uint64_t max_ma)
 
 	for (uint64_t ma = 0; ma < max_ma; ma += step)
 		*entry_of(DIRECT_VIRT + ma, huge ? 3 : 2) = ma | MAP_DATA | PTE_PS;
-	direct_size = max_ma;
 }
 
 static void map_image_part(const uint8_t *start, const uint8_t *end, uint64_t flags)
@@ -89,20 +82,6 @@ uint64_t paging_root(void)
 void paging_install(uint64_t *l4)
 {
 	memcpy(l4 + SLOT_FIRST, root + SLOT_FIRST, (SLOT_LAST - SLOT_FIRST + 1) * sizeof(*l4));
-}
-
-uint64_t *walk_l1(uint64_t cr3, uint64_t va)
-{
-	uint64_t *table = ma_to_va(cr3);
-
-	for (unsigned level = 4; level > 1; level--) {
-		uint64_t e = table[slot(va, level)];
-
-		if (!(e & PTE_P) || e & PTE_PS || (e & PTE_ADDR) >= direct_size)
-			return NULL;
-		table = ma_to_va(e & PTE_ADDR);
-	}
-	return &table[slot(va, 1)];
 }
 
 uint64_t virt_to_ma(const void *va)

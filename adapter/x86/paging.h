@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "adapter/x86/guest_access.h"
 #include "adapter/x86/mem.h"
 
 #define PTE_P	 (1ull << 0)
@@ -38,7 +39,35 @@ void paging_install(uint64_t *l4);
 /* The adapter's own L4, for VPs that have no guest's yet. */
 uint64_t paging_root(void);
 
-/* The L1 entry that maps `va` under the L4 at machine address `cr3`, or NULL where a level is absent or a large page. */
-uint64_t *walk_l1(uint64_t cr3, uint64_t va);
+static inline unsigned table_slot(uint64_t va, unsigned level)
+{
+	return va >> (12 + 9 * (level - 1)) & 511;
+}
+
+/*
+ * The L1 entry that maps `va` under the L4 at machine address `cr3`, or NULL where a level is absent. A PV guest has no large pages.
+ * A table may lie outside of RAM, where the direct map has nothing: then the load faults, and so may one of the entry itself.
+ */
+static inline uint64_t *walk_l1(uint64_t cr3, uint64_t va)
+{
+	uint64_t base = DIRECT_VIRT, address = PTE_ADDR;
+	uint64_t table = cr3;
+
+	/* In registers once, not as 64-bit immediates at each level. */
+	asm("" : "+r"(base), "+r"(address));
+	table += base;
+#pragma GCC unroll 3
+	for (unsigned level = 4; level > 1; level--) {
+		uint64_t e;
+
+		GUEST_LOAD(e, (uint64_t *)table + table_slot(va, level), absent);
+		if (!(e & PTE_P))
+			return NULL;
+		table = (e & address) + base;
+	}
+	return (uint64_t *)table + table_slot(va, 1);
+absent:
+	return NULL;
+}
 
 #endif

@@ -35,6 +35,7 @@ struct vp {
 	uint64_t kernel_cr3; /* machine address of the guest's L4 */
 	uint64_t user_cr3;   /* its L4 for user mode, only where the policy says so; else 0 */
 	struct guest_trap *traps; /* 256 of them, a page of their own */
+	struct guest_trap page_fault; /* a copy of traps[14] for the fast path */
 	struct vcpu *vcpu;
 	uint32_t id;
 	uint8_t syscall_masks_events;

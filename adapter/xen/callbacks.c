@@ -20,6 +20,8 @@ void trap_table_set(struct vp *vp, unsigned vector, const struct trap_info *t)
 	};
 	if (TI_GET_DPL(t) == 3)
 		idt_open(vector);
+	if (vector == TRAP_PF)
+		vp->page_fault = vp->traps[vector];
 	if (vector == TRAP_NMI)
 		vp->nmi_entry = t->address;
 }

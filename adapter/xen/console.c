@@ -7,9 +7,17 @@
 #include "adapter/x86/traps.h"
 #include "adapter/xen/domain.h"
 #include "adapter/xen/handlers.h"
-#include <xen/io/console.h>
+#include "core/pvconsole.h"
+#include "core/string.h"
 
 #define CHUNK 256
+
+static struct pvconsole console;
+static struct lock lock;
+static int channel = -1;
+/* Input that the ring had no room for. */
+static char held[64];
+static size_t nr_held;
 
 static long write_chunks(const char *buffer, uint32_t count)
 {
@@ -44,54 +52,35 @@ long do_console_io(uint32_t cmd, uint32_t count, char *buffer)
 	}
 }
 
-/* The ring (xen/io/console.h): the guest writes out_prod and in_cons, we the others; indices run freely. */
-static struct xencons_interface *ring;
-static int channel;
-static struct lock lock;
-
-static bool drain_output(void)
+static size_t sink(void *ctx, const char *data, size_t length)
 {
-	uint32_t prod = __atomic_load_n(&ring->out_prod, __ATOMIC_ACQUIRE);
-	uint32_t cons = ring->out_cons;
-	bool any = cons != prod;
-
-	/* A guest that claims more than fits has lost the rest already. */
-	if (prod - cons > sizeof(ring->out))
-		cons = prod - sizeof(ring->out);
-	for (; cons != prod; cons++) {
-		char c = ring->out[MASK_XENCONS_IDX(cons, ring->out)];
-
-		console_write(&c, 1);
-	}
-	__atomic_store_n(&ring->out_cons, cons, __ATOMIC_RELEASE);
-	return any;
+	(void)ctx;
+	console_write(data, length);
+	return length;
 }
 
-static bool fill_input(void)
+static unsigned push_input(void)
 {
-	uint32_t prod = ring->in_prod;
-	uint32_t used = prod - __atomic_load_n(&ring->in_cons, __ATOMIC_ACQUIRE);
-	char text[sizeof(ring->in)];
-	size_t n;
+	unsigned found;
+	size_t taken;
 
-	if (used >= sizeof(ring->in))
-		return false;
-	n = console_read(text, sizeof(ring->in) - used);
-	for (size_t i = 0; i < n; i++)
-		ring->in[MASK_XENCONS_IDX(prod + i, ring->in)] = text[i];
-	__atomic_store_n(&ring->in_prod, prod + n, __ATOMIC_RELEASE);
-	return n != 0;
+	nr_held += console_read(held + nr_held, sizeof(held) - nr_held);
+	if (!nr_held)
+		return 0;
+	found = pvconsole_push(&console, held, nr_held, &taken);
+	nr_held -= taken;
+	memmove(held, held + taken, nr_held);
+	return found;
 }
 
 static void serve(void)
 {
-	bool any;
+	unsigned found;
 
 	lock_take(&lock);
-	any = drain_output();
-	any |= fill_input();
+	found = pvconsole_drain(&console, sink, NULL) | push_input();
 	lock_drop(&lock);
-	if (any)
+	if (found & PVCONSOLE_NOTIFY)
 		evtchn_internal_notify(&domain.evtchn, channel);
 }
 
@@ -104,23 +93,23 @@ static void notified(void *ctx, evtchn_port_t port)
 
 void xen_console_input(void)
 {
-	if (ring)
+	if (channel >= 0)
 		serve();
 }
 
 void console_drain(void)
 {
-	if (ring)
-		drain_output();
+	if (channel >= 0)
+		pvconsole_drain(&console, sink, NULL);
 }
 
 unsigned console_init(struct xencons_interface *page)
 {
 	evtchn_port_t port;
 
+	pvconsole_init(&console, page);
 	channel = evtchn_internal_alloc(&domain.evtchn, notified, NULL, &port);
 	if (channel < 0)
 		panic("no event channel for the console");
-	ring = page;
 	return port;
 }

@@ -4,6 +4,7 @@
 #include "adapter/seam/clock.h"
 #include "adapter/x86/mem.h"
 #include "adapter/xen/events.h"
+#include "adapter/xen/grant.h"
 #include "adapter/xen/time.h"
 
 struct domain domain;
@@ -27,5 +28,6 @@ void domain_init(unsigned nr_vcpus)
 			v->vp->info = &domain.shared_info->vcpu_info[i];
 	}
 	events_init();
+	grant_init();
 	time_set_wallclock();
 }

@@ -11,8 +11,7 @@
 #include "core/xen_abi.h"
 
 /* hypercall.c */
-long do_multicall(struct multicall_entry *calls, uint64_t nr);
-long do_iret(void);
+long do_multicall(struct multicall_entry *calls, uint32_t nr);
 
 /* mmu.c */
 long do_mmu_update(const struct mmu_update *updates, uint32_t count, uint32_t *done, uint32_t domid);

@@ -2,7 +2,7 @@
 #include "adapter/xen/hypercalls.h"
 
 #include "adapter/x86/asm.h"
-#include "adapter/x86/log.h"
+#include "adapter/x86/guest_access.h"
 #include "adapter/x86/traps.h"
 #include "adapter/xen/domain.h"
 #include "adapter/xen/handlers.h"
@@ -37,6 +37,16 @@ hypercall_t *const hypercall_table[HYPERCALLS_NR] = {
 	HYPERCALLS_LIST(CALL_ROW, NOT_ROW)
 };
 
+/* The same without what cannot be nested: a multicall, and iret, which entry.S carries out itself. */
+#define MULTICALL_ROW(number, name, handler)                                                       \
+	[number] = number == __HYPERVISOR_multicall || number == __HYPERVISOR_iret ?               \
+		       (hypercall_t *)no_hypercall :                                               \
+		       (hypercall_t *)handler,
+static hypercall_t *const multicall_table[HYPERCALLS_NR] = {
+	[0 ... HYPERCALLS_NR - 1] = (hypercall_t *)no_hypercall,
+	HYPERCALLS_LIST(MULTICALL_ROW, NOT_ROW)
+};
+
 long op_run(const struct op *ops, size_t nr, uint64_t number, void *guest_arg)
 {
 	_Alignas(16) uint8_t copy[OP_ARG_MAX];
@@ -57,30 +67,46 @@ long op_run(const struct op *ops, size_t nr, uint64_t number, void *guest_arg)
 	return rc;
 }
 
+/* Calls one entry's hypercall and stores its result. False where the entry is not mapped. */
+static inline bool multicall_one(struct multicall_entry *e)
+{
+	uint64_t op, a0, a1, a2, a3, a4, a5;
+	long result = -XEN_ENOSYS;
+
+	GUEST_LOAD(op, &e->op, fault);
+	GUEST_LOAD(a0, &e->args[0], fault);
+	GUEST_LOAD(a1, &e->args[1], fault);
+	GUEST_LOAD(a2, &e->args[2], fault);
+	GUEST_LOAD(a3, &e->args[3], fault);
+	GUEST_LOAD(a4, &e->args[4], fault);
+	GUEST_LOAD(a5, &e->args[5], fault);
+	if (op < HYPERCALLS_NR)
+		result = multicall_table[op](a0, a1, a2, a3, a4, a5);
+	GUEST_STORE(&e->result, result, fault);
+	return true;
+fault:
+	return false;
+}
+
 /* Long lists let waiting interrupts in now and then: other VPs may be waiting for this one to flush. */
 #define WINDOW_EVERY 512
+#define CALLS_MAX    (1u << 20) /* more than any memory of arguments; keeps the range arithmetic whole */
 
-long do_multicall(struct multicall_entry *calls, uint64_t nr)
+long do_multicall(struct multicall_entry *calls, uint32_t nr)
 {
-	for (uint64_t i = 0; i < nr; i++) {
-		struct multicall_entry e;
-		long result = -XEN_ENOSYS;
+	struct multicall_entry *end = calls + nr;
 
-		if (!copy_from_guest(&e, &calls[i], sizeof(e)))
-			return -XEN_EFAULT;
-		if (e.op < HYPERCALLS_NR && e.op != __HYPERVISOR_multicall && e.op != __HYPERVISOR_iret)
-			result = hypercall_table[e.op](e.args[0], e.args[1], e.args[2], e.args[3],
-						       e.args[4], e.args[5]);
-		if (!guest_store((uint64_t *)&calls[i].result, result))
-			return -XEN_EFAULT;
-		if (i % WINDOW_EVERY == WINDOW_EVERY - 1)
+	if (nr > CALLS_MAX || !guest_range(calls, nr * sizeof(*calls)))
+		return -XEN_EFAULT;
+	while (calls < end) {
+		struct multicall_entry *pause =
+		    end - calls > WINDOW_EVERY ? calls + WINDOW_EVERY : end;
+
+		for (; calls < pause; calls++)
+			if (!multicall_one(calls))
+				return -XEN_EFAULT;
+		if (calls < end)
 			irq_window();
 	}
 	return 0;
-}
-
-/* Reached only by a multicall; the real one is entry.S's. */
-long do_iret(void)
-{
-	return -XEN_ENOSYS;
 }

@@ -29,7 +29,7 @@
 	CALL(20, grant_table_op, do_grant_table_op)                                                \
 	CALL(21, vm_assist, do_vm_assist)                                                          \
 	CALL(22, update_va_mapping_otherdomain, do_update_va_mapping_otherdomain)                  \
-	CALL(23, iret, do_iret)                                                                    \
+	CALL(23, iret, no_hypercall) /* entry.S */                                                 \
 	CALL(24, vcpu_op, do_vcpu_op)                                                              \
 	CALL(25, set_segment_base, do_set_segment_base)                                            \
 	CALL(26, mmuext_op, do_mmuext_op)                                                          \

@@ -7,6 +7,7 @@
 
 #include "adapter/seam/vps.h"
 #include "adapter/x86/asm.h"
+#include "adapter/x86/guest_access.h"
 #include "adapter/x86/paging.h"
 #include "adapter/x86/traps.h"
 #include "adapter/xen/domain.h"
@@ -45,45 +46,54 @@ static void l4_adopt(uint64_t m)
 		l4[i] &= ~PTE_U;
 }
 
-static bool write_entry(uint64_t ma, uint64_t value, bool preserve_ad)
+/* The accessed and dirty bits that the processor has set since the guest looked are kept. */
+static void write_preserving(_Atomic uint64_t *e, uint64_t value)
 {
-	uint64_t m = ma >> PAGE_SHIFT;
-	_Atomic uint64_t *e;
-	uint64_t old;
+	uint64_t old = atomic_load_explicit(e, memory_order_relaxed);
 
-	if (!frame_is_guests(m))
-		return false;
-	e = ma_to_va(ma & ~7ull);
-	if (domain.frames[m] & FRAME_L4 && !l4_value((ma & (PAGE_SIZE - 1)) / 8, &value))
-		return true;
-	if (!preserve_ad) {
-		atomic_store_explicit(e, value, memory_order_relaxed);
-		return true;
-	}
-	old = atomic_load_explicit(e, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak_explicit(e, &old, value | (old & (PTE_A | PTE_D)),
 						      memory_order_relaxed, memory_order_relaxed))
 		;
-	return true;
 }
 
-static long mmu_update_one(const struct mmu_update *u)
+static long machphys_update(uint64_t m, uint64_t pfn)
 {
-	uint64_t ma = u->ptr & ~7ull;
+	if (!frame_is_guests(m))
+		return -XEN_EINVAL;
+	m2p[m] = pfn;
+	return 0;
+}
 
-	switch (u->ptr & 7) {
-	case MMU_NORMAL_PT_UPDATE:
-		return write_entry(ma, u->val, false) ? 0 : -XEN_EINVAL;
-	case MMU_PT_UPDATE_PRESERVE_AD:
-		return write_entry(ma, u->val, true) ? 0 : -XEN_EINVAL;
-	case MMU_MACHPHYS_UPDATE:
-		if (!frame_is_guests(ma >> PAGE_SHIFT))
-			return -XEN_EINVAL;
-		m2p[ma >> PAGE_SHIFT] = u->val;
-		return 0;
-	default:
+/* Everything but a plain write to a table below L4. */
+static long mmu_update_rare(uint64_t ptr, uint64_t value)
+{
+	uint64_t m = ptr >> PAGE_SHIFT;
+	_Atomic uint64_t *e = ma_to_va(ptr & ~7ull);
+
+	if ((ptr & 7) == MMU_MACHPHYS_UPDATE)
+		return machphys_update(m, value);
+	if ((ptr & 7) != MMU_NORMAL_PT_UPDATE && (ptr & 7) != MMU_PT_UPDATE_PRESERVE_AD)
 		return -XEN_ENOSYS;
-	}
+	if (!frame_is_guests(m))
+		return -XEN_EINVAL;
+	if (domain.frames[m] & FRAME_L4 && !l4_value((ptr & (PAGE_SIZE - 1)) / 8, &value))
+		return 0;
+	if ((ptr & 7) == MMU_PT_UPDATE_PRESERVE_AD)
+		write_preserving(e, value);
+	else
+		atomic_store_explicit(e, value, memory_order_relaxed);
+	return 0;
+}
+
+static inline long mmu_update_one(uint64_t ptr, uint64_t value)
+{
+	uint64_t m = ptr >> PAGE_SHIFT;
+
+	if (__builtin_expect(ptr & 7 || m >= domain.max_mfn ||
+			     (domain.frames[m] & (FRAME_GUEST | FRAME_L4)) != FRAME_GUEST, 0))
+		return mmu_update_rare(ptr, value);
+	__atomic_store_n((uint64_t *)ma_to_va(ptr), value, __ATOMIC_RELAXED);
+	return 0;
 }
 
 /* Tells the guest how many of its list were done; it may not want to know. */
@@ -94,25 +104,44 @@ static long report(uint32_t *done, uint32_t n, long rc)
 	return rc;
 }
 
-long do_mmu_update(const struct mmu_update *updates, uint32_t count, uint32_t *done, uint32_t domid)
+static __attribute__((noinline)) long mmu_update_list(const struct mmu_update *updates,
+						       uint32_t count, uint32_t *done,
+						       uint32_t domid)
 {
-	uint32_t i;
+	uint32_t i = 0;
 	long rc = 0;
 
 	count &= ~MMU_UPDATE_PREEMPTED;
-	if (!own_domid(domid & 0xffff) || domid >> 16)
+	if (!own_domid(domid))
 		return -XEN_ESRCH;
-	for (i = 0; i < count && !rc; i++) {
-		struct mmu_update u;
+	for (; i < count; i++) {
+		uint64_t ptr, value;
 
-		if (!copy_from_guest(&u, &updates[i], sizeof(u)))
-			rc = -XEN_EFAULT;
-		else
-			rc = mmu_update_one(&u);
+		GUEST_LOAD(ptr, &updates[i].ptr, fault);
+		GUEST_LOAD(value, &updates[i].val, fault);
+		rc = mmu_update_one(ptr, value);
+		if (rc)
+			break;
 		if (i % WINDOW_EVERY == WINDOW_EVERY - 1)
 			irq_window();
 	}
-	return report(done, rc ? i - 1 : i, rc);
+	return report(done, i, rc);
+fault:
+	return report(done, i, -XEN_EFAULT);
+}
+
+/* One entry without a report is what Linux writes most: no loop, no saved registers. */
+long do_mmu_update(const struct mmu_update *updates, uint32_t count, uint32_t *done, uint32_t domid)
+{
+	uint64_t ptr, value;
+
+	if (__builtin_expect(count != 1 || done || domid != DOMID_SELF, 0))
+		return mmu_update_list(updates, count, done, domid);
+	GUEST_LOAD(ptr, &updates->ptr, fault);
+	GUEST_LOAD(value, &updates->val, fault);
+	return mmu_update_one(ptr, value);
+fault:
+	return -XEN_EFAULT;
 }
 
 /* The VPs named in a guest's bitmap. */
@@ -143,7 +172,7 @@ static void flush_local(void)
 }
 
 /* The flags of update_va_mapping: what to flush, and where (xen.h, UVMF_*). */
-static long flush_by_flags(uint64_t va, uint64_t flags)
+static __attribute__((noinline)) long flush_by_flags(uint64_t va, uint64_t flags)
 {
 	cpumask_t mask = cpumask_of(vps_self());
 	uint64_t who = flags & ~(uint64_t)UVMF_FLUSHTYPE_MASK;
@@ -181,8 +210,16 @@ long do_update_va_mapping(uint64_t va, uint64_t value, uint64_t flags)
 	e = walk_l1(this_vp()->kernel_cr3, va);
 	if (!e)
 		return -XEN_EINVAL;
-	__atomic_store_n(e, value, __ATOMIC_RELAXED);
+	GUEST_STORE(e, value, fault);
+	if (flags == UVMF_NONE)
+		return 0;
+	if (flags == (UVMF_INVLPG | UVMF_LOCAL)) {
+		invlpg(va);
+		return 0;
+	}
 	return flush_by_flags(va, flags);
+fault:
+	return -XEN_EINVAL;
 }
 
 long do_update_va_mapping_otherdomain(uint64_t va, uint64_t value, uint64_t flags, uint32_t domid)
@@ -273,67 +310,93 @@ static long copy_page(uint64_t to, uint64_t from)
 	return 0;
 }
 
-static long flush_multi(const struct mmuext_op *op, bool page)
+static long flush_multi(const void *guest_mask)
 {
 	cpumask_t mask;
 
-	if (!read_vcpumask(op->arg2.vcpumask.p, &mask))
+	if (!read_vcpumask(guest_mask, &mask))
 		return -XEN_EFAULT;
-	if (page)
-		tlb_flush_page(mask, op->arg1.linear_addr);
-	else
-		tlb_flush(mask);
+	tlb_flush(mask);
 	return 0;
 }
 
-static long mmuext_one(const struct mmuext_op *op)
+static long flush_page_multi(const void *guest_mask, uint64_t va)
 {
-	uint64_t m = op->arg1.mfn;
+	cpumask_t mask;
 
-	switch (op->cmd) {
+	if (!read_vcpumask(guest_mask, &mask))
+		return -XEN_EFAULT;
+	tlb_flush_page(mask, va);
+	return 0;
+}
+
+/* arg1 is a frame or an address; arg2 a count, a frame or a pointer to a vCPU mask. */
+static __attribute__((noinline)) long mmuext_one(uint32_t cmd, uint64_t arg1, uint64_t arg2)
+{
+	switch (cmd) {
 	case MMUEXT_PIN_L1_TABLE:
 	case MMUEXT_PIN_L2_TABLE:
-	case MMUEXT_PIN_L3_TABLE: return pin(m, false);
-	case MMUEXT_PIN_L4_TABLE: return pin(m, true);
-	case MMUEXT_UNPIN_TABLE: return unpin(m);
-	case MMUEXT_NEW_BASEPTR: return mmu_load_l4(m) ? 0 : -XEN_EINVAL;
-	case MMUEXT_NEW_USER_BASEPTR: return new_user_baseptr(m);
+	case MMUEXT_PIN_L3_TABLE: return pin(arg1, false);
+	case MMUEXT_PIN_L4_TABLE: return pin(arg1, true);
+	case MMUEXT_UNPIN_TABLE: return unpin(arg1);
+	case MMUEXT_NEW_BASEPTR: return mmu_load_l4(arg1) ? 0 : -XEN_EINVAL;
+	case MMUEXT_NEW_USER_BASEPTR: return new_user_baseptr(arg1);
 	case MMUEXT_TLB_FLUSH_LOCAL: flush_local(); return 0;
-	case MMUEXT_INVLPG_LOCAL: invlpg(op->arg1.linear_addr); return 0;
-	case MMUEXT_TLB_FLUSH_MULTI: return flush_multi(op, false);
-	case MMUEXT_INVLPG_MULTI: return flush_multi(op, true);
+	case MMUEXT_INVLPG_LOCAL: invlpg(arg1); return 0;
+	case MMUEXT_TLB_FLUSH_MULTI: return flush_multi((void *)arg2);
+	case MMUEXT_INVLPG_MULTI: return flush_page_multi((void *)arg2, arg1);
 	case MMUEXT_TLB_FLUSH_ALL: tlb_flush(all_vcpus()); return 0;
-	case MMUEXT_INVLPG_ALL: tlb_flush_page(all_vcpus(), op->arg1.linear_addr); return 0;
+	case MMUEXT_INVLPG_ALL: tlb_flush_page(all_vcpus(), arg1); return 0;
 	case MMUEXT_FLUSH_CACHE:
 	case MMUEXT_FLUSH_CACHE_GLOBAL: return -XEN_EACCES; /* no device of the guest's needs it */
-	case MMUEXT_SET_LDT: return set_ldt(op->arg1.linear_addr, op->arg2.nr_ents);
-	case MMUEXT_CLEAR_PAGE: return clear_page(m);
-	case MMUEXT_COPY_PAGE: return copy_page(m, op->arg2.src_mfn);
+	case MMUEXT_SET_LDT: return set_ldt(arg1, arg2);
+	case MMUEXT_CLEAR_PAGE: return clear_page(arg1);
+	case MMUEXT_COPY_PAGE: return copy_page(arg1, arg2);
 	case MMUEXT_MARK_SUPER:
 	case MMUEXT_UNMARK_SUPER: return -XEN_EOPNOTSUPP;
 	default: return -XEN_ENOSYS;
 	}
 }
 
-long do_mmuext_op(const struct mmuext_op *ops, uint32_t count, uint32_t *done, uint32_t domid)
+static __attribute__((noinline)) long mmuext_list(const struct mmuext_op *ops, uint32_t count,
+						  uint32_t *done, uint32_t domid)
 {
-	uint32_t i;
+	uint32_t i = 0;
 	long rc = 0;
 
 	count &= ~MMU_UPDATE_PREEMPTED;
 	if (!own_domid(domid))
 		return -XEN_ESRCH;
-	for (i = 0; i < count && !rc; i++) {
-		struct mmuext_op op;
+	for (; i < count; i++) {
+		uint64_t cmd, arg1, arg2;
 
-		if (!copy_from_guest(&op, &ops[i], sizeof(op)))
-			rc = -XEN_EFAULT;
-		else
-			rc = mmuext_one(&op);
+		GUEST_LOAD(cmd, &ops[i].cmd, fault);
+		GUEST_LOAD(arg1, &ops[i].arg1, fault);
+		GUEST_LOAD(arg2, &ops[i].arg2, fault);
+		rc = mmuext_one(cmd, arg1, arg2);
+		if (rc)
+			break;
 		if (i % WINDOW_EVERY == WINDOW_EVERY - 1)
 			irq_window();
 	}
-	return report(done, rc ? i - 1 : i, rc);
+	return report(done, i, rc);
+fault:
+	return report(done, i, -XEN_EFAULT);
+}
+
+long do_mmuext_op(const struct mmuext_op *ops, uint32_t count, uint32_t *done, uint32_t domid)
+{
+	uint64_t cmd, arg1, arg2;
+
+	_Static_assert(sizeof(*ops) == 24, "xen.h: command and two words");
+	if (__builtin_expect(count != 1 || done || domid != DOMID_SELF, 0))
+		return mmuext_list(ops, count, done, domid);
+	GUEST_LOAD(cmd, &ops->cmd, fault);
+	GUEST_LOAD(arg1, &ops->arg1, fault);
+	GUEST_LOAD(arg2, &ops->arg2, fault);
+	return mmuext_one(cmd, arg1, arg2);
+fault:
+	return -XEN_EFAULT;
 }
 
 /* Whether frame `m` is a table under `table`, which is of level `level`; for guests that pin their L4 only. */

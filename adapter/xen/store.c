@@ -5,6 +5,7 @@
 #include "adapter/x86/mem.h"
 #include "adapter/xen/domain.h"
 #include "core/arena.h"
+#include "core/xs_guest.h"
 #include "core/xs_wire.h"
 
 /* What the guest may make the store hold, and as much again for the back ends. */
@@ -53,6 +54,25 @@ static bool open_store(struct xenstore_domain_interface *ring)
 		return false;
 	conn = xs_conn_open(&store, GUEST_DOMID, ring);
 	return conn != NULL;
+}
+
+void store_introduce(const struct start_info *si)
+{
+	const struct xs_guest guest = {
+		.domid = GUEST_DOMID,
+		.name = "xenolith",
+		.uuid = "00000000-0000-0000-0000-000000000000",
+		.nr_vcpus = domain.nr_vcpus,
+		.memory_kib = domain.nr_pages << (PAGE_SHIFT - 10),
+		.memory_max_kib = domain.nr_pages << (PAGE_SHIFT - 10),
+		.store_mfn = si->store_mfn,
+		.console_mfn = si->console.domU.mfn,
+		.store_port = si->store_evtchn,
+		.console_port = si->console.domU.evtchn,
+	};
+
+	if (xs_guest_introduce(&store, &guest))
+		panic("no memory for the guest's xenstore");
 }
 
 unsigned store_init(struct xenstore_domain_interface *ring)
