@@ -39,6 +39,8 @@ static const char help[] =
     "      --disk FILE[,ro][,format=raw|vhd|vhdx]\n"
     "                            a disk; its format goes by the file's name unless it is given\n"
     "      --cdrom FILE          a DVD\n"
+    "      --net user[,hostfwd=tcp:ADDRESS:PORT-GUEST:PORT]… | tap=INTERFACE | none\n"
+    "                            a network adapter; user needs no rights: DHCP, DNS, 10.0.2.0/24\n"
     "      --no-reboot           end with status 10 where the guest resets\n"
     "  -v, --verbose             say what the host does\n"
     "  -h, --help\n"
@@ -64,6 +66,7 @@ enum {
 	OPT_MEMORY,
 	OPT_DISK,
 	OPT_CDROM,
+	OPT_NET,
 	OPT_NO_REBOOT,
 };
 
@@ -78,6 +81,7 @@ static const struct option table[] = {
     {"memory", required_argument, NULL, OPT_MEMORY},
     {"disk", required_argument, NULL, OPT_DISK},
     {"cdrom", required_argument, NULL, OPT_CDROM},
+    {"net", required_argument, NULL, OPT_NET},
     {"no-reboot", no_argument, NULL, OPT_NO_REBOOT},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
@@ -180,6 +184,44 @@ static int parse_disk(struct machine_config *machine, char *value, bool cdrom)
 	return 0;
 }
 
+static int parse_user_net(struct machine_net *net, char *options)
+{
+	char *option;
+
+	net->kind = NET_USER;
+	while ((option = strsep(&options, ","))) {
+		if (strncmp(option, "hostfwd=", 8) != 0 || net->forwards == MACHINE_MAX_FORWARDS) {
+			return say_error("--net user,%s: hostfwd=… is expected, at most %u times",
+					 option, MACHINE_MAX_FORWARDS);
+		}
+		net->forward[net->forwards++] = option + 8;
+	}
+	return 0;
+}
+
+static int parse_net(struct machine_config *machine, char *value)
+{
+	struct machine_net *net = &machine->net[machine->nets];
+	char *kind = strsep(&value, ",");
+
+	if (strcmp(kind, "none") == 0 && !value) {
+		return 0;
+	}
+	if (machine->nets == MACHINE_MAX_NETS) {
+		return say_error("--net: at most %u adapters", MACHINE_MAX_NETS);
+	}
+	machine->nets++;
+	if (strcmp(kind, "user") == 0) {
+		return parse_user_net(net, value);
+	}
+	if (strncmp(kind, "tap=", 4) == 0 && kind[4] && !value) {
+		net->kind = NET_TAP;
+		net->interface = kind + 4;
+		return 0;
+	}
+	return say_error("--net %s: user, tap=INTERFACE or none is expected", kind);
+}
+
 static int take(struct options *options, int option, char *value)
 {
 	struct boot_files *files = &options->machine.files;
@@ -195,6 +237,7 @@ static int take(struct options *options, int option, char *value)
 	case OPT_MEMORY: return parse_memory(value, &options->machine.memory);
 	case OPT_DISK: return parse_disk(&options->machine, value, false);
 	case OPT_CDROM: return parse_disk(&options->machine, value, true);
+	case OPT_NET: return parse_net(&options->machine, value);
 	case OPT_NO_REBOOT: options->no_reboot = true; return 0;
 	case 'v': say_set_verbose(1); return 0;
 	default: return -1; /* getopt has told */

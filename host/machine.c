@@ -4,6 +4,8 @@
 #include "host/acpi.h"
 #include "host/block.h"
 #include "host/console.h"
+#include "host/net.h"
+#include "host/netvsp.h"
 #include "host/pm.h"
 #include "host/rtc.h"
 #include "host/say.h"
@@ -34,6 +36,8 @@ struct machine {
 	struct block_pool block_pool;
 	struct block block[MACHINE_MAX_DISKS];
 	struct storvsp *storvsp;
+	struct net_backend *backend[MACHINE_MAX_NETS];
+	struct netvsp *netvsp[MACHINE_MAX_NETS];
 	struct vcpu vcpu[MACHINE_MAX_CPUS];
 	struct loop_watch end_watch;    /* eventfd: `outcome` is set */
 	struct loop_watch signal_watch; /* SIGINT, SIGTERM, SIGHUP */
@@ -237,6 +241,40 @@ static int init_disks(struct machine *machine)
 	return 0;
 }
 
+static struct net_backend *create_backend(struct machine *machine, const struct machine_net *net)
+{
+	return net->kind == NET_TAP ? net_tap_create(&machine->loop, net->interface)
+				    : net_slirp_create(&machine->loop, net->forward, net->forwards);
+}
+
+static int init_nets(struct machine *machine)
+{
+	for (unsigned i = 0; i < machine->config->nets; i++) {
+		/* Locally administered; the same for every life of the guest. */
+		const uint8_t address[6] = {0x02, 'X', 'e', 'n', 'o', (uint8_t)i};
+
+		machine->backend[i] = create_backend(machine, &machine->config->net[i]);
+		if (!machine->backend[i]) {
+			return -1;
+		}
+		machine->netvsp[i] = netvsp_create(machine->vmbus, i, address, machine->backend[i]);
+		if (!machine->netvsp[i]) {
+			return say_error("no memory for the network");
+		}
+	}
+	return 0;
+}
+
+static void destroy_nets(struct machine *machine)
+{
+	for (unsigned i = 0; i < MACHINE_MAX_NETS; i++) {
+		if (machine->backend[i]) {
+			machine->backend[i]->ops->destroy(machine->backend[i]);
+		}
+		netvsp_destroy(machine->netvsp[i]);
+	}
+}
+
 static int init_vcpus(struct machine *machine)
 {
 	unsigned cpus = machine->config->cpus;
@@ -280,6 +318,7 @@ static void destroy(struct machine *machine)
 	}
 	inbox_destroy(&machine->inbox);
 	vmbus_destroy(machine->vmbus);
+	destroy_nets(machine);
 	storvsp_destroy(machine->storvsp);
 	for (unsigned i = 0; i < MACHINE_MAX_DISKS; i++) {
 		block_close(&machine->block[i]);
@@ -320,8 +359,8 @@ enum outcome machine_run(const struct machine_config *config, struct kvm *kvm)
 	}
 	if (init_loop(machine) == 0 && init_memory(machine) == 0 &&
 	    kvm_create_vm(kvm, &machine->memory, config->cpus) == 0 && init_board(machine) == 0 &&
-	    init_vmbus(machine) == 0 && init_disks(machine) == 0 && init_vcpus(machine) == 0 &&
-	    start(machine) == 0) {
+	    init_vmbus(machine) == 0 && init_disks(machine) == 0 && init_nets(machine) == 0 &&
+	    init_vcpus(machine) == 0 && start(machine) == 0) {
 		loop_run(&machine->loop);
 		outcome = atomic_load(&machine->outcome);
 	}

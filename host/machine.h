@@ -18,12 +18,26 @@ struct machine_disk {
 	bool cdrom;
 };
 
+#define MACHINE_MAX_NETS     8u
+#define MACHINE_MAX_FORWARDS 32u
+
+enum machine_net_kind { NET_USER, NET_TAP };
+
+struct machine_net {
+	enum machine_net_kind kind;
+	const char *interface; /* of a tap */
+	unsigned forwards;
+	const char *forward[MACHINE_MAX_FORWARDS]; /* as net_slirp_create() takes them */
+};
+
 struct machine_config {
 	struct boot_files files;
 	unsigned cpus;
 	uint64_t memory; /* bytes, whole pages */
 	unsigned disks;
 	struct machine_disk disk[MACHINE_MAX_DISKS]; /* LUNs in this order */
+	unsigned nets;
+	struct machine_net net[MACHINE_MAX_NETS];
 };
 
 /*

@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/netvsp.h"
+
+#include "abi/vmbus/netvsp.h"
+#include "host/rndis.h"
+#include "host/say.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_MTU 1500u
+/* Of the send buffer, as Hyper-V cuts it. */
+#define SEND_SECTION 6144u
+#define MAX_SECTIONS 65536u
+/* What a message may gather: an LSO frame with its headers, or a batch of small ones. */
+#define MESSAGE_MAX (NET_FRAME_MAX + 4096u)
+#define MAX_IOV     256u
+#define NO_SECTION  UINT32_MAX
+
+/* A buffer that the guest made and we map. */
+struct shared {
+	uint8_t *view; /* NULL: none */
+	size_t pages;
+	uint32_t bytes;
+};
+
+struct netvsp {
+	struct vmbus_channel *channel;
+	struct net_backend *backend;
+	struct rndis_adapter rndis;
+	uint32_t version; /* NVSP, 0: not negotiated */
+	struct shared receive, send;
+	uint16_t receive_id;
+	/* The receive buffer is cut into sections; each is ours (in `free`) or the guest's, until it completes the packet. */
+	uint32_t section_size, sections, free_count;
+	uint32_t *free;
+	bool *lent;
+	bool stalled; /* the backend waits for a section */
+	uint8_t message[MESSAGE_MAX];
+};
+
+static void unshare(struct shared *shared)
+{
+	vmbus_unmap_gpadl(shared->view, shared->pages);
+	*shared = (struct shared){0};
+}
+
+static void drop_receive(struct netvsp *adapter)
+{
+	unshare(&adapter->receive);
+	free(adapter->free);
+	free(adapter->lent);
+	adapter->free = NULL;
+	adapter->lent = NULL;
+	adapter->sections = adapter->free_count = 0;
+}
+
+static bool can_receive(const struct netvsp *adapter)
+{
+	return adapter->free_count && !vmbus_congested(adapter->channel);
+}
+
+static void resume(struct netvsp *adapter)
+{
+	if (adapter->stalled && can_receive(adapter)) {
+		adapter->stalled = false;
+		adapter->backend->ops->resume(adapter->backend);
+	}
+}
+
+/* Lends a section to the guest with `header` and `body` in it. The transaction says which. */
+static bool lend(struct netvsp *adapter, uint32_t kind, struct vmbus_piece header,
+		 struct vmbus_piece body)
+{
+	uint32_t section = adapter->free[--adapter->free_count];
+	uint32_t offset = section * adapter->section_size;
+	const struct nvsp_message nvsp = {
+	    .type = NVSP_SEND_RNDIS_PACKET,
+	    .rndis = {.channel = kind, .section = NVSP_NO_SECTION},
+	};
+	const struct {
+		struct vmbus_transfer_pages pages;
+		struct vmbus_transfer_range range;
+	} extension = {{adapter->receive_id, 0, 1}, {header.length + body.length, offset}};
+	const struct vmbus_out_packet packet = {
+	    .type = VMBUS_PACKET_TRANSFER_PAGES,
+	    .flags = VMBUS_PACKET_WANTS_COMPLETION,
+	    .transaction = section + 1ull,
+	    .extension = {&extension, sizeof(extension)},
+	    .payload[0] = {&nvsp, sizeof(nvsp)},
+	};
+
+	memcpy(adapter->receive.view + offset, header.bytes, header.length);
+	if (body.length) {
+		memcpy(adapter->receive.view + offset + header.length, body.bytes, body.length);
+	}
+	adapter->lent[section] = true;
+	return vmbus_send(adapter->channel, &packet);
+}
+
+static bool on_frame(void *context, const uint8_t *frame, uint32_t length, bool checked)
+{
+	struct netvsp *adapter = context;
+	struct rndis_rx_header header;
+
+	if (!adapter->rndis.filter || !adapter->rndis.link ||
+	    length > adapter->rndis.mtu + NET_HEADER + 4 || !adapter->receive.view) {
+		return true; /* nobody listens: dropped */
+	}
+	if (!can_receive(adapter)) {
+		adapter->stalled = true;
+		return false;
+	}
+	rndis_write_header(&header, length, checked);
+	lend(adapter, NVSP_CHANNEL_DATA, (struct vmbus_piece){&header, sizeof(header)},
+	     (struct vmbus_piece){frame, length});
+	return true;
+}
+
+/* The guest gives a section back. One that it does not hold changes nothing. */
+static void take_back(struct netvsp *adapter, uint64_t transaction)
+{
+	if (transaction == 0 || transaction > adapter->sections ||
+	    !adapter->lent[transaction - 1]) {
+		return;
+	}
+	adapter->lent[transaction - 1] = false;
+	adapter->free[adapter->free_count++] = (uint32_t)transaction - 1;
+	resume(adapter);
+}
+
+static bool reply(struct vmbus_channel *channel, const struct vmbus_in_packet *in, uint32_t type,
+		  struct nvsp_message *message)
+{
+	if (!(in->flags & VMBUS_PACKET_WANTS_COMPLETION)) {
+		return true;
+	}
+	message->type = type;
+	return vmbus_complete(channel, in->transaction, message, sizeof(*message));
+}
+
+static bool on_init(struct netvsp *adapter, struct vmbus_channel *channel,
+		    const struct vmbus_in_packet *in, const struct nvsp_message *message)
+{
+	static const uint32_t versions[] = {NVSP_VERSION_1, NVSP_VERSION_2, NVSP_VERSION_4,
+					    NVSP_VERSION_5, NVSP_VERSION_6, NVSP_VERSION_61};
+	struct nvsp_message answer = {
+	    .init_complete = {.max_mdl_chain = 34, .status = NVSP_STATUS_FAILURE}};
+
+	/* The highest one that both know. */
+	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
+		if (versions[i] >= message->init.lowest && versions[i] <= message->init.highest) {
+			adapter->version = versions[i];
+			answer.init_complete.version = versions[i];
+			answer.init_complete.status = NVSP_STATUS_SUCCESS;
+		}
+	}
+	return reply(channel, in, NVSP_INIT_COMPLETE, &answer);
+}
+
+static void on_config(struct netvsp *adapter, const struct nvsp_message *message)
+{
+	uint32_t mtu = message->ndis_config.mtu - NET_HEADER;
+
+	if (mtu >= NET_MTU_LEAST && mtu <= NET_MTU_MOST) {
+		adapter->rndis.mtu = mtu;
+	}
+}
+
+static bool share(struct vmbus_channel *channel, struct shared *shared, uint32_t gpadl)
+{
+	if (shared->view) {
+		return false; /* one at a time: revoke it first */
+	}
+	shared->view = vmbus_map_gpadl(channel, gpadl, &shared->bytes, &shared->pages);
+	return shared->view;
+}
+
+static bool cut_receive(struct netvsp *adapter)
+{
+	uint32_t size =
+	    adapter->rndis.mtu + NET_HEADER + 4 + (uint32_t)sizeof(struct rndis_rx_header);
+
+	adapter->section_size = (size > RNDIS_REPLY_MAX ? size + 63 : RNDIS_REPLY_MAX) & ~63u;
+	adapter->sections = adapter->receive.bytes / adapter->section_size;
+	adapter->sections = adapter->sections < MAX_SECTIONS ? adapter->sections : MAX_SECTIONS;
+	adapter->free = calloc(adapter->sections, sizeof(*adapter->free));
+	adapter->lent = calloc(adapter->sections, sizeof(*adapter->lent));
+	if (!adapter->sections || !adapter->free || !adapter->lent) {
+		return false;
+	}
+	for (adapter->free_count = 0; adapter->free_count < adapter->sections;
+	     adapter->free_count++) {
+		adapter->free[adapter->free_count] = adapter->sections - 1 - adapter->free_count;
+	}
+	return true;
+}
+
+static bool on_receive_buffer(struct netvsp *adapter, struct vmbus_channel *channel,
+			      const struct vmbus_in_packet *in, const struct nvsp_message *message)
+{
+	struct nvsp_message answer = {.receive_buffer_complete.status = NVSP_STATUS_FAILURE};
+
+	if (!adapter->receive.view && share(channel, &adapter->receive, message->buffer.gpadl)) {
+		if (cut_receive(adapter)) {
+			adapter->receive_id = message->buffer.id;
+			answer.receive_buffer_complete.status = NVSP_STATUS_SUCCESS;
+			answer.receive_buffer_complete.sections = 1;
+			answer.receive_buffer_complete.section.size = adapter->section_size;
+			answer.receive_buffer_complete.section.count = adapter->sections;
+			answer.receive_buffer_complete.section.end =
+			    adapter->section_size * adapter->sections;
+		} else {
+			drop_receive(adapter);
+		}
+	}
+	return reply(channel, in, NVSP_SEND_RECEIVE_BUFFER_COMPLETE, &answer);
+}
+
+static bool on_send_buffer(struct netvsp *adapter, struct vmbus_channel *channel,
+			   const struct vmbus_in_packet *in, const struct nvsp_message *message)
+{
+	struct nvsp_message answer = {.send_buffer_complete.status = NVSP_STATUS_FAILURE};
+
+	if (share(channel, &adapter->send, message->buffer.gpadl)) {
+		answer.send_buffer_complete.status = NVSP_STATUS_SUCCESS;
+		answer.send_buffer_complete.section_size = SEND_SECTION;
+	}
+	return reply(channel, in, NVSP_SEND_SEND_BUFFER_COMPLETE, &answer);
+}
+
+/* Copies the section of the send buffer that a message names. False where it is not in the buffer. */
+static bool gather_section(struct netvsp *adapter, const struct nvsp_message *message,
+			   uint32_t *length)
+{
+	uint64_t offset = (uint64_t)message->rndis.section * SEND_SECTION;
+	uint32_t bytes = message->rndis.section_bytes;
+
+	if (message->rndis.section == NVSP_NO_SECTION) {
+		return true;
+	}
+	if (bytes > SEND_SECTION || offset + bytes > adapter->send.bytes) {
+		return false;
+	}
+	memcpy(adapter->message, adapter->send.view + offset, bytes);
+	*length = bytes;
+	return true;
+}
+
+/* The RNDIS message into adapter->message, once and for all: first its section, then its pages. 0: not readable. */
+static uint32_t gather(struct netvsp *adapter, struct vmbus_channel *channel,
+		       const struct vmbus_in_packet *in, const struct nvsp_message *message)
+{
+	struct iovec iov[MAX_IOV];
+	uint32_t length = 0;
+	uint64_t bytes;
+	int count = vmbus_packet_memory(channel, in, iov, MAX_IOV, &bytes);
+
+	if (count < 0 || !gather_section(adapter, message, &length) ||
+	    bytes > MESSAGE_MAX - length) {
+		return 0;
+	}
+	for (int i = 0; i < count; i++) {
+		memcpy(adapter->message + length, iov[i].iov_base, iov[i].iov_len);
+		length += (uint32_t)iov[i].iov_len;
+	}
+	return length;
+}
+
+static uint32_t do_control(struct netvsp *adapter, uint32_t length)
+{
+	uint8_t answer[RNDIS_REPLY_MAX];
+	uint32_t answer_length = rndis_control(&adapter->rndis, adapter->message, length, answer);
+
+	if (answer_length) {
+		if (!adapter->free_count) {
+			return NVSP_STATUS_BUSY;
+		}
+		lend(adapter, NVSP_CHANNEL_CONTROL, (struct vmbus_piece){answer, answer_length},
+		     (struct vmbus_piece){0});
+	}
+	return NVSP_STATUS_SUCCESS;
+}
+
+/* A data message holds one frame or several, one after the other. */
+static uint32_t do_data(struct netvsp *adapter, uint32_t length)
+{
+	struct net_backend *backend = adapter->backend;
+	struct rndis_frame frame;
+
+	for (uint32_t at = 0; at < length;) {
+		uint32_t took = rndis_read_packet(adapter->message + at, length - at, &frame);
+
+		if (!took) {
+			return NVSP_STATUS_INVALID_RNDIS;
+		}
+		if (frame.length <= NET_FRAME_MAX && adapter->rndis.link) {
+			backend->ops->send(backend, (uint8_t *)(uintptr_t)frame.frame, frame.length,
+					   &frame.work);
+		}
+		at += took;
+	}
+	return NVSP_STATUS_SUCCESS;
+}
+
+static bool on_rndis(struct netvsp *adapter, struct vmbus_channel *channel,
+		     const struct vmbus_in_packet *in, const struct nvsp_message *message)
+{
+	struct nvsp_message answer = {.rndis_complete.status = NVSP_STATUS_FAILURE};
+	uint32_t length = gather(adapter, channel, in, message);
+
+	if (length && adapter->receive.view) {
+		answer.rndis_complete.status = message->rndis.channel == NVSP_CHANNEL_CONTROL
+						   ? do_control(adapter, length)
+						   : do_data(adapter, length);
+	}
+	return reply(channel, in, NVSP_SEND_RNDIS_PACKET_COMPLETE, &answer);
+}
+
+static bool on_subchannel(struct vmbus_channel *channel, const struct vmbus_in_packet *in)
+{
+	struct nvsp_message answer = {.subchannel_complete = {.status = NVSP_STATUS_FAILURE}};
+
+	return reply(channel, in, NVSP_SUBCHANNEL, &answer);
+}
+
+static bool on_message(struct netvsp *adapter, struct vmbus_channel *channel,
+		       const struct vmbus_in_packet *in, const struct nvsp_message *message)
+{
+	struct nvsp_message answer = {0};
+
+	if (message->type == NVSP_INIT) {
+		return on_init(adapter, channel, in, message);
+	}
+	if (!adapter->version) {
+		return reply(channel, in, message->type, &answer);
+	}
+	switch (message->type) {
+	case NVSP_SEND_NDIS_CONFIG: on_config(adapter, message); return true;
+	case NVSP_SEND_RECEIVE_BUFFER: return on_receive_buffer(adapter, channel, in, message);
+	case NVSP_REVOKE_RECEIVE_BUFFER: drop_receive(adapter); return true;
+	case NVSP_SEND_SEND_BUFFER: return on_send_buffer(adapter, channel, in, message);
+	case NVSP_REVOKE_SEND_BUFFER: unshare(&adapter->send); return true;
+	case NVSP_SEND_RNDIS_PACKET: return on_rndis(adapter, channel, in, message);
+	case NVSP_SUBCHANNEL: return on_subchannel(channel, in);
+	default: return reply(channel, in, message->type, &answer);
+	}
+}
+
+static bool on_packet(void *device, struct vmbus_channel *channel, const struct vmbus_in_packet *in)
+{
+	struct netvsp *adapter = device;
+	struct nvsp_message message = {0};
+
+	if (in->type == VMBUS_PACKET_COMPLETION) {
+		take_back(adapter, in->transaction);
+		return true;
+	}
+	if (in->payload_length < NVSP_MESSAGE_LEAST) {
+		return reply(channel, in, NVSP_SEND_RNDIS_PACKET_COMPLETE, &message);
+	}
+	memcpy(&message, in->payload,
+	       in->payload_length < sizeof(message) ? in->payload_length : sizeof(message));
+	return on_message(adapter, channel, in, &message);
+}
+
+static bool on_open(void *device, struct vmbus_channel *channel)
+{
+	struct netvsp *adapter = device;
+
+	(void)channel;
+	adapter->version = 0;
+	adapter->rndis.mtu = DEFAULT_MTU;
+	adapter->rndis.filter = 0;
+	adapter->rndis.rss = false;
+	return true;
+}
+
+static void on_close(void *device, struct vmbus_channel *channel)
+{
+	struct netvsp *adapter = device;
+
+	(void)channel;
+	adapter->rndis.filter = 0;
+	drop_receive(adapter);
+	unshare(&adapter->send);
+	if (adapter->stalled) {
+		adapter->stalled = false;
+		adapter->backend->ops->resume(adapter->backend);
+	}
+}
+
+static void on_idle(void *device, struct vmbus_channel *channel)
+{
+	(void)channel;
+	resume(device);
+}
+
+static const struct vmbus_device_ops ops = {
+    .open = on_open, .close = on_close, .packet = on_packet, .idle = on_idle};
+
+struct netvsp *netvsp_create(struct vmbus *bus, unsigned index, const uint8_t address[6],
+			     struct net_backend *backend)
+{
+	struct netvsp *adapter = calloc(1, sizeof(*adapter));
+	const struct vmbus_offering offering = {
+	    .type = NETVSP_TYPE,
+	    .instance = {0x6e657477,
+			 (uint16_t)index,
+			 0x4d58,
+			 {0x80, 'x', 'e', 'n', 'o', 'l', 'i', 't'}},
+	    .ops = &ops,
+	    .device = adapter,
+	};
+
+	if (!adapter) {
+		return NULL;
+	}
+	adapter->backend = backend;
+	adapter->rndis = (struct rndis_adapter){.mtu = DEFAULT_MTU, .queues = 1, .link = true};
+	memcpy(adapter->rndis.address, address, sizeof(adapter->rndis.address));
+	adapter->channel = vmbus_offer(bus, &offering);
+	if (!adapter->channel) {
+		free(adapter);
+		return NULL;
+	}
+	backend->receive = on_frame;
+	backend->adapter = adapter;
+	return adapter;
+}
+
+void netvsp_destroy(struct netvsp *adapter)
+{
+	free(adapter);
+}
+
+void netvsp_set_link(struct netvsp *adapter, bool up)
+{
+	uint8_t message[RNDIS_REPLY_MAX];
+
+	if (adapter->rndis.link == up) {
+		return;
+	}
+	adapter->rndis.link = up;
+	if (adapter->receive.view && can_receive(adapter)) {
+		uint32_t length = rndis_write_link(&adapter->rndis, message);
+
+		lend(adapter, NVSP_CHANNEL_CONTROL, (struct vmbus_piece){message, length},
+		     (struct vmbus_piece){0});
+	}
+}

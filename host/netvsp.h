@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A synthetic network adapter: NVSP on a VMBus channel, RNDIS (rndis.h) inside it, a backend (net.h) behind it.
+ * Runs on the device thread.
+ */
+#ifndef HOST_NETVSP_H
+#define HOST_NETVSP_H
+
+#include "host/net.h"
+#include "host/vmbus/vmbus.h"
+
+struct netvsp;
+
+/* Offers adapter number `index`, plugged into `backend`, which stays the caller's. NULL: no memory or no channel. */
+struct netvsp *netvsp_create(struct vmbus *bus, unsigned index, const uint8_t address[6],
+			     struct net_backend *backend);
+/* After vmbus_destroy(). */
+void netvsp_destroy(struct netvsp *adapter);
+/* Plugs the cable in or out; the guest is told. */
+void netvsp_set_link(struct netvsp *adapter, bool up);
+
+#endif
