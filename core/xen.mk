@@ -6,7 +6,9 @@ XENSTORE_SRC := $(addprefix core/,xenstore.c xenstore_node.c xenstore_txn.c xens
 	xs_wire.c xs_request.c xs_guest.c)
 EVTCHN_SRC := $(addprefix core/,evtchn.c evtchn_2l.c evtchn_fifo.c)
 GNTTAB_SRC := $(addprefix core/,gnttab.c gnttab_access.c)
-CORE_XEN_SRC := core/arena.c core/pvconsole.c $(XENSTORE_SRC) $(EVTCHN_SRC) $(GNTTAB_SRC)
+BLKBACK_SRC := $(addprefix core/,xenring.c blkif.c blkback.c)
+CORE_XEN_SRC := core/arena.c core/pvconsole.c $(XENSTORE_SRC) $(EVTCHN_SRC) $(GNTTAB_SRC) \
+	$(BLKBACK_SRC)
 
 $(eval $(call unit_test,arena,tests/unit/test_arena.c core/arena.c))
 $(eval $(call unit_test,xenstore,tests/unit/test_xenstore.c core/fmt.c $(XENSTORE_SRC)))
@@ -14,9 +16,11 @@ $(eval $(call unit_test,evtchn,tests/unit/test_evtchn.c $(EVTCHN_SRC)))
 $(eval $(call unit_test,evtchn_threads,tests/unit/test_evtchn_threads.c $(EVTCHN_SRC)))
 $(BUILD)/tests/unit/evtchn_threads: SANITIZE := -fsanitize=thread
 $(eval $(call unit_test,gnttab,tests/unit/test_gnttab.c $(GNTTAB_SRC)))
+$(eval $(call unit_test,blkback,tests/unit/test_blkback.c $(BLKBACK_SRC) $(GNTTAB_SRC)))
 $(eval $(call unit_test,pvconsole,tests/unit/test_pvconsole.c core/pvconsole.c))
 
 $(eval $(call fuzzer,xenstore,tests/fuzz/fuzz_xenstore.c core/fmt.c $(XENSTORE_SRC)))
 $(eval $(call fuzzer,evtchn,tests/fuzz/fuzz_evtchn.c $(EVTCHN_SRC)))
 $(eval $(call fuzzer,pvconsole,tests/fuzz/fuzz_pvconsole.c core/pvconsole.c))
 $(eval $(call fuzzer,gnttab,tests/fuzz/fuzz_gnttab.c $(GNTTAB_SRC)))
+$(eval $(call fuzzer,blkback,tests/fuzz/fuzz_blkback.c $(BLKBACK_SRC) $(GNTTAB_SRC)))

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/blkback.h"
+#include "core/string.h"
+
+#define SECTORS_PER_PAGE (4096 / BLOCK_SECTOR)
+
+static void finish(struct blkback_slot *slot, int16_t status);
+
+static void complete(struct block_request *request, enum block_status status)
+{
+	static const int16_t answers[] = {
+	    [BLOCK_OK] = BLKIF_RSP_OKAY,
+	    [BLOCK_ERROR] = BLKIF_RSP_ERROR,
+	    [BLOCK_UNSUPPORTED] = BLKIF_RSP_EOPNOTSUPP,
+	};
+
+	finish((struct blkback_slot *)request, answers[status]);
+}
+
+void blkback_start(struct blkback_queue *queue, const struct blkback_env *env, void *ctx,
+		   struct block_disk *disk, struct gnttab *grants, enum blkif_abi abi,
+		   void *const *ring_pages, unsigned nr_ring_pages, struct blkback_slot *pool,
+		   unsigned nr_pool)
+{
+	memset(queue, 0, sizeof(*queue));
+	queue->env = env;
+	queue->ctx = ctx;
+	queue->disk = disk;
+	queue->grants = grants;
+	queue->abi = abi;
+	disk->complete = complete;
+	xenring_attach(&queue->ring, ring_pages, nr_ring_pages, blkif_entry_size(abi));
+	for (unsigned i = 0; i < nr_pool; i++) {
+		pool[i].queue = queue;
+		pool[i].next = queue->free;
+		queue->free = &pool[i];
+	}
+}
+
+static void release_grants(struct blkback_slot *slot)
+{
+	while (slot->nr_refs)
+		gnttab_release(slot->queue->grants, slot->ref[--slot->nr_refs], slot->write);
+}
+
+/* With the lock: whether to say now that a stopped queue is idle. */
+static bool becomes_idle(struct blkback_queue *queue)
+{
+	bool now = queue->stopped && !queue->in_flight && !queue->polling && !queue->idle;
+
+	queue->idle |= now;
+	return now;
+}
+
+/* Answers the request and gives its slot back. */
+static void finish(struct blkback_slot *slot, int16_t status)
+{
+	struct blkback_queue *queue = slot->queue;
+	bool notify, idle, starved;
+	char response[16];
+	uint32_t len =
+	    blkif_encode_response(queue->abi, slot->id, slot->operation, status, response);
+
+	release_grants(slot);
+	lock_take(&queue->lock);
+	xenring_put(&queue->ring, response, len);
+	notify = xenring_push(&queue->ring);
+	starved = !queue->free;
+	slot->next = queue->free;
+	queue->free = slot;
+	queue->in_flight--;
+	idle = becomes_idle(queue);
+	lock_drop(&queue->lock);
+	if (notify)
+		queue->env->notify(queue->ctx, queue);
+	if (idle)
+		queue->env->idle(queue->ctx, queue);
+	else if (starved)
+		blkback_poll(queue);
+}
+
+static bool add_segment(struct blkback_slot *slot, const struct blkif_request_segment *from)
+{
+	struct block_request *request = &slot->request;
+	uint16_t offset = from->first_sect * BLOCK_SECTOR, len;
+	struct gnttab_page page;
+
+	if (from->first_sect > from->last_sect || from->last_sect >= SECTORS_PER_PAGE)
+		return false;
+	len = (from->last_sect - from->first_sect + 1) * BLOCK_SECTOR;
+	if (gnttab_acquire(slot->queue->grants, 0, from->gref, slot->write, &page))
+		return false;
+	slot->ref[slot->nr_refs++] = from->gref;
+	if (offset < page.offset || offset + len > page.offset + page.len)
+		return false;
+	request->segment[request->nr_segments++] = (struct block_segment){page.mfn, offset, len};
+	request->nr_sectors += len / BLOCK_SECTOR;
+	return true;
+}
+
+/* The segments' descriptors are on a granted page of their own; each is read once. */
+static bool add_indirect(struct blkback_slot *slot, const struct blkif_entry *entry)
+{
+	struct gnttab *grants = slot->queue->grants;
+	struct blkif_request_segment segment;
+	struct gnttab_page page;
+	bool good = true;
+
+	if (gnttab_acquire(grants, 0, entry->indirect_ref[0], false, &page))
+		return false;
+	if (page.offset || page.len < entry->nr_segments * sizeof(segment))
+		good = false;
+	for (unsigned i = 0; good && i < entry->nr_segments; i++) {
+		memcpy(&segment, (char *)page.va + i * sizeof(segment), sizeof(segment));
+		good = add_segment(slot, &segment);
+	}
+	gnttab_release(grants, entry->indirect_ref[0], false);
+	return good;
+}
+
+_Static_assert(BLOCK_SEGMENTS_MAX <= BLKIF_SEGMENTS_PER_INDIR, "one page of descriptors is enough");
+
+/* The sectors are the disk's, and whole ones. */
+static bool in_range(const struct block_disk *disk, const struct block_request *request)
+{
+	uint32_t unit = disk->sector_size / BLOCK_SECTOR;
+
+	return request->nr_sectors <= disk->nr_sectors &&
+	       request->sector <= disk->nr_sectors - request->nr_sectors &&
+	       request->sector % unit == 0 && request->nr_sectors % unit == 0;
+}
+
+static int16_t prepare_data(struct blkback_slot *slot, const struct blkif_entry *entry)
+{
+	struct block_request *request = &slot->request;
+	unsigned limit = entry->indirect ? BLOCK_SEGMENTS_MAX : BLKIF_MAX_SEGMENTS_PER_REQUEST;
+	bool good = true;
+
+	request->op = entry->operation == BLKIF_OP_READ ? BLOCK_READ : BLOCK_WRITE;
+	slot->write = request->op == BLOCK_READ;
+	if (!entry->nr_segments || entry->nr_segments > limit)
+		return BLKIF_RSP_ERROR;
+	if (request->op == BLOCK_WRITE && slot->queue->disk->read_only)
+		return BLKIF_RSP_ERROR;
+	if (entry->indirect)
+		good = add_indirect(slot, entry);
+	for (unsigned i = 0; good && !entry->indirect && i < entry->nr_segments; i++)
+		good = add_segment(slot, &entry->segment[i]);
+	return good && in_range(slot->queue->disk, request) ? BLKIF_RSP_OKAY : BLKIF_RSP_ERROR;
+}
+
+static int16_t prepare_discard(struct blkback_slot *slot, const struct blkif_entry *entry)
+{
+	struct block_request *request = &slot->request;
+
+	if (!slot->queue->disk->discard)
+		return BLKIF_RSP_EOPNOTSUPP;
+	request->op = BLOCK_DISCARD;
+	request->nr_sectors = entry->nr_sectors;
+	return !slot->queue->disk->read_only && in_range(slot->queue->disk, request)
+		   ? BLKIF_RSP_OKAY
+		   : BLKIF_RSP_ERROR;
+}
+
+/* Turns the guest's request into ours; BLKIF_RSP_OKAY when it may be submitted. */
+static int16_t prepare(struct blkback_slot *slot, const void *bytes)
+{
+	struct block_request *request = &slot->request;
+	struct blkif_entry entry;
+
+	blkif_decode(slot->queue->abi, bytes, &entry);
+	slot->id = entry.id;
+	slot->operation = entry.indirect ? BLKIF_OP_INDIRECT : entry.operation;
+	slot->nr_refs = 0;
+	request->sector = entry.sector;
+	request->nr_sectors = 0;
+	request->nr_segments = 0;
+	switch (entry.operation) {
+	case BLKIF_OP_READ:
+	case BLKIF_OP_WRITE: return prepare_data(slot, &entry);
+	case BLKIF_OP_DISCARD:
+		return entry.indirect ? BLKIF_RSP_ERROR : prepare_discard(slot, &entry);
+	case BLKIF_OP_FLUSH_DISKCACHE:
+		request->op = BLOCK_FLUSH;
+		return entry.nr_segments || entry.indirect ? BLKIF_RSP_ERROR : BLKIF_RSP_OKAY;
+	case BLKIF_OP_WRITE_BARRIER: return BLKIF_RSP_EOPNOTSUPP;
+	default: return BLKIF_RSP_ERROR;
+	}
+}
+
+/* With the lock: the next request's slot, its bytes copied; NULL when there is none, or no slot, or no more to be had. */
+static struct blkback_slot *take(struct blkback_queue *queue, void *bytes)
+{
+	struct blkback_slot *slot = queue->free;
+	enum xenring_result result = XENRING_EMPTY;
+
+	if (!slot || queue->stopped || queue->broken)
+		return NULL;
+	do
+		result = xenring_take(&queue->ring, bytes);
+	while (result == XENRING_EMPTY && xenring_rearm(&queue->ring));
+	if (result == XENRING_BAD)
+		queue->broken = true;
+	if (result != XENRING_TAKEN)
+		return NULL;
+	queue->free = slot->next;
+	queue->in_flight++;
+	return slot;
+}
+
+/* The next slot; without one the polling has ended, and *idle says whether that was the last of a stopped queue. */
+static struct blkback_slot *next(struct blkback_queue *queue, void *bytes, bool *idle)
+{
+	struct blkback_slot *slot;
+
+	lock_take(&queue->lock);
+	do {
+		queue->again = false;
+		slot = take(queue, bytes);
+	} while (!slot && queue->again);
+	queue->polling = slot;
+	*idle = becomes_idle(queue);
+	lock_drop(&queue->lock);
+	return slot;
+}
+
+/* One poller at a time; another only leaves word that there may be more. */
+static bool enter(struct blkback_queue *queue)
+{
+	bool first;
+
+	lock_take(&queue->lock);
+	first = !queue->polling;
+	queue->polling = true;
+	queue->again = !first;
+	lock_drop(&queue->lock);
+	return first;
+}
+
+bool blkback_poll(struct blkback_queue *queue)
+{
+	struct block_disk *disk = queue->disk;
+	struct blkback_slot *slot;
+	char bytes[BLKIF_ENTRY_MAX];
+	bool submitted = false, idle = false, good;
+
+	if (!enter(queue))
+		return true;
+	while ((slot = next(queue, bytes, &idle))) {
+		int16_t status = prepare(slot, bytes);
+
+		if (status == BLKIF_RSP_OKAY) {
+			disk->ops->submit(disk, &slot->request);
+			submitted = true;
+		} else {
+			finish(slot, status);
+		}
+	}
+	good = !queue->broken;
+	if (submitted && disk->ops->commit)
+		disk->ops->commit(disk);
+	if (idle)
+		queue->env->idle(queue->ctx, queue);
+	return good;
+}
+
+void blkback_stop(struct blkback_queue *queue)
+{
+	bool idle;
+
+	lock_take(&queue->lock);
+	queue->stopped = true;
+	idle = becomes_idle(queue);
+	lock_drop(&queue->lock);
+	if (idle)
+		queue->env->idle(queue->ctx, queue);
+}

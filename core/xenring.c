@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/xenring.h"
+#include "core/string.h"
+
+uint32_t xenring_entries(unsigned nr_pages, uint32_t entry_size)
+{
+	uint32_t fit = (nr_pages * XENRING_PAGE_SIZE - XENRING_HEADER) / entry_size;
+
+	return fit ? 1u << (31 - __builtin_clz(fit)) : 0;
+}
+
+static struct xenring_header *header(const struct xenring *ring)
+{
+	return (struct xenring_header *)ring->page[0];
+}
+
+void xenring_attach(struct xenring *ring, void *const *pages, unsigned nr_pages,
+		    uint32_t entry_size)
+{
+	memset(ring, 0, sizeof(*ring));
+	for (unsigned i = 0; i < nr_pages; i++)
+		ring->page[i] = pages[i];
+	ring->entry_size = entry_size;
+	ring->nr = xenring_entries(nr_pages, entry_size);
+	ring->rsp_prod = __atomic_load_n(&header(ring)->rsp_prod, __ATOMIC_ACQUIRE);
+	ring->req_cons = ring->rsp_pushed = ring->rsp_prod;
+}
+
+/* Copies between a slot, which may span two pages, and memory of ours. */
+static void transfer(const struct xenring *ring, uint32_t index, void *memory, uint32_t len,
+		     bool out)
+{
+	uint32_t at = XENRING_HEADER + (index & (ring->nr - 1)) * ring->entry_size;
+	char *ours = memory;
+
+	while (len) {
+		char *theirs = ring->page[at / XENRING_PAGE_SIZE] + at % XENRING_PAGE_SIZE;
+		uint32_t n = XENRING_PAGE_SIZE - at % XENRING_PAGE_SIZE;
+
+		n = n < len ? n : len;
+		if (out)
+			memcpy(ours, theirs, n);
+		else
+			memcpy(theirs, ours, n);
+		ours += n;
+		at += n;
+		len -= n;
+	}
+}
+
+enum xenring_result xenring_take(struct xenring *ring, void *entry)
+{
+	uint32_t prod = __atomic_load_n(&header(ring)->req_prod, __ATOMIC_ACQUIRE);
+
+	if (prod - ring->rsp_prod > ring->nr || prod - ring->req_cons > ring->nr)
+		return XENRING_BAD;
+	if (prod == ring->req_cons)
+		return XENRING_EMPTY;
+	transfer(ring, ring->req_cons++, entry, ring->entry_size, true);
+	return XENRING_TAKEN;
+}
+
+bool xenring_rearm(struct xenring *ring)
+{
+	__atomic_store_n(&header(ring)->req_event, ring->req_cons + 1, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return __atomic_load_n(&header(ring)->req_prod, __ATOMIC_SEQ_CST) != ring->req_cons;
+}
+
+uint32_t xenring_open(const struct xenring *ring)
+{
+	return ring->req_cons - ring->rsp_prod;
+}
+
+void xenring_put(struct xenring *ring, const void *response, uint32_t len)
+{
+	transfer(ring, ring->rsp_prod++, (void *)response, len, false);
+}
+
+bool xenring_push(struct xenring *ring)
+{
+	uint32_t old = ring->rsp_pushed, new = ring->rsp_prod, event;
+
+	__atomic_store_n(&header(ring)->rsp_prod, new, __ATOMIC_RELEASE);
+	ring->rsp_pushed = new;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	event = __atomic_load_n(&header(ring)->rsp_event, __ATOMIC_SEQ_CST);
+	return new - event < new - old;
+}
