@@ -19,6 +19,9 @@ static int complete(struct xd_create *how, struct xd_error *err)
 		return xd_fail(err, XD_E_INVAL, XD_NO_OFFSET, "no path to record for the parent");
 	if (how->parent && !how->virtual_size)
 		how->virtual_size = xd_get_size(how->parent);
+	if (how->format != XD_FORMAT_RAW)
+		how->virtual_size = xd_align_up(
+		    how->virtual_size, how->logical_sector ? how->logical_sector : XD_SECTOR);
 	if (how->profile == XD_PROFILE_AZURE) {
 		if (how->format != XD_FORMAT_VHD || how->type != XD_TYPE_FIXED)
 			return xd_fail(err, XD_E_INVAL, XD_NO_OFFSET,
