@@ -7,3 +7,5 @@ VHDX_TEST_COMMON := tests/unit/test_vhdx_tool.c $(DISK_ASAN)
 
 $(eval $(call unit_test,vhdx_crc32c,tests/unit/test_vhdx_crc32c.c $(VHDX_TEST_COMMON),$(VHDX_TEST_LIBS)))
 $(eval $(call unit_test,vhdx_io,tests/unit/test_vhdx_io.c $(VHDX_TEST_COMMON),$(VHDX_TEST_LIBS)))
+$(eval $(call unit_test,vhdx_crash,tests/unit/test_vhdx_crash.c tests/unit/crash_io.c $(VHDX_TEST_COMMON),$(VHDX_TEST_LIBS)))
+$(eval $(call unit_test,vhdx_log,tests/unit/test_vhdx_log.c $(VHDX_TEST_COMMON),$(VHDX_TEST_LIBS)))
