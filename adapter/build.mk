@@ -19,6 +19,9 @@ ADAPTER_SRC = $(filter-out adapter/wrap.S adapter/x86/asm-offsets.c,$(wildcard a
 	$(CORE_SRC) $(CORE_XEN_SRC)
 ADAPTER_OBJ = $(addprefix $(ADAPTER_BUILD)/obj/,$(addsuffix .o,$(sort $(ADAPTER_SRC))))
 
+ALL += $(ADAPTER)
+CHECK_TAP += tests/boot/grub
+
 # The variables above are complete only when every build.mk has been read.
 .SECONDEXPANSION:
 
