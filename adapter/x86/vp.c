@@ -71,19 +71,22 @@ static void make_tss(unsigned id, struct vp *vp)
 static void make_stub(uint64_t at, uint8_t *writable, const struct vp *vp, const void *target)
 {
 	const struct {
-		uint8_t opcode[3];
+		uint8_t opcode[3], length;
 		uint64_t operand; /* rip-relative */
 	} insns[] = {
-		{{0x48, 0x89, 0x25}, (uint64_t)&vp->guest_rsp}, /* mov %rsp, vp->guest_rsp(%rip) */
-		{{0x48, 0x8d, 0x25}, (uint64_t)vp},		/* lea vp(%rip), %rsp */
-		{{0x66, 0x66, 0xe9}, (uint64_t)target},		/* jmp target, padded to the same length */
+		{{0x48, 0x89, 0x25}, 3, (uint64_t)&vp->guest_rsp}, /* mov %rsp, vp->guest_rsp(%rip) */
+		{{0x48, 0x8d, 0x25}, 3, (uint64_t)vp},		   /* lea vp(%rip), %rsp */
+		{{0xe9}, 1, (uint64_t)target},			   /* jmp target */
 	};
 
-	for (unsigned i = 0; i < 3; i++, at += 7, writable += 7) {
-		int32_t offset = (int32_t)(insns[i].operand - (at + 7));
+	for (unsigned i = 0; i < 3; i++) {
+		unsigned n = insns[i].length;
+		int32_t offset = (int32_t)(insns[i].operand - (at + n + 4));
 
-		memcpy(writable, insns[i].opcode, 3);
-		memcpy(writable + 3, &offset, 4);
+		memcpy(writable, insns[i].opcode, n);
+		memcpy(writable + n, &offset, 4);
+		writable += n + 4;
+		at += n + 4;
 	}
 }
 
