@@ -1,47 +1,36 @@
 /* SPDX-License-Identifier: MIT */
-/* LZ4 by liblz4, in both framings. Source: doc/lz4_Frame_format.md of LZ4 ("General Structure", "Legacy frame"). */
+/* LZ4 in both framings, the modern one by liblz4. Source: doc/lz4_Frame_format.md of LZ4 ("General Structure", "Legacy frame"). */
 #include "core/kimage/internal.h"
+#include "core/kimage/lz4_block.h"
 
-#include <lz4.h>
 #define LZ4F_STATIC_LINKING_ONLY /* for custom memory and error codes */
 #include <lz4frame.h>
 
-#define MAGIC_SIZE   4
-#define LEGACY_BLOCK (8u << 20)  /* each but the last unpacks to this much */
-#define LZ4_FIXED    (256 << 10) /* context and a linked block's history, besides two blocks */
-
-/* The library reports "no room" and "nonsense" alike; a second try that may stop early tells them apart. */
-static enum kimage_error legacy_error(const char *in, size_t size, char *out, size_t room)
-{
-	int len = LZ4_decompress_safe_partial(in, out, size, room, room);
-
-	return room < LEGACY_BLOCK && len >= 0 && (size_t)len == room ? KIMAGE_E_BUFFER
-								      : KIMAGE_E_CORRUPT;
-}
+#define MAGIC_SIZE 4
+#define LZ4_FIXED  (256 << 10) /* context and a linked block's history, besides two blocks */
 
 /* A frame has no end mark: blocks go on until the data ends, or another magic follows (which Linux's never do). */
 enum kimage_error unpack_lz4_legacy(struct unpack *u)
 {
-	for (u->in_pos = MAGIC_SIZE; u->in_pos < u->in_size;) {
-		const unsigned char *block = u->in + u->in_pos;
-		size_t left = u->in_size - u->in_pos, room = u->out_size - u->out_len, size;
-		int len;
+	u->in_pos = MAGIC_SIZE;
+	while (u->in_pos < u->in_size) {
+		const unsigned char *head = u->in + u->in_pos;
+		size_t left = u->in_size - u->in_pos;
+		struct lz4_block block = {.out = u->out + u->out_len,
+					  .room = u->out_size - u->out_len};
+		enum kimage_error error;
 
-		if (left < 4 || get_le32(block) > left - 4) {
+		if (left < 4 || get_le32(head) > left - 4) {
 			return KIMAGE_E_TRUNCATED;
 		}
-		size = get_le32(block);
-		if (room > LEGACY_BLOCK) {
-			room = LEGACY_BLOCK;
+		block.in = head + 4;
+		block.in_size = get_le32(head);
+		error = lz4_block_unpack(&block);
+		if (error != KIMAGE_OK) {
+			return error;
 		}
-		len = LZ4_decompress_safe((const char *)block + 4, (char *)u->out + u->out_len,
-					  size, room);
-		if (len < 0) {
-			return legacy_error((const char *)block + 4, size,
-					    (char *)u->out + u->out_len, room);
-		}
-		u->in_pos += 4 + size;
-		u->out_len += len;
+		u->in_pos += 4 + block.in_size;
+		u->out_len += block.out_len;
 	}
 	return KIMAGE_OK;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/libc/shim.h"
 
+#include "core/kimage/lz4_block.h"
+
 void __stack_chk_fail(void);
 
 void __stack_chk_fail(void)
@@ -43,7 +45,31 @@ void *stdin, *stdout, *stderr;
 /* libbz2: its compressor. */
 ABSENT(BZ2_compressBlock);
 
-/* liblz4: the high compression that lz4frame.o can use. */
+/* liblz4: lz4frame.o finds our block decoder in place of lz4.o, see core/kimage/lz4_block.h. */
+int LZ4_decompress_safe_usingDict(const char *in, char *out, int in_size, int room,
+				  const char *dict, int dict_size);
+int LZ4_decompress_safe_usingDict(const char *in, char *out, int in_size, int room,
+				  const char *dict, int dict_size)
+{
+	struct lz4_block block = {.in = (const unsigned char *)in,
+				  .in_size = in_size,
+				  .out = (unsigned char *)out,
+				  .room = room,
+				  .dict = (const unsigned char *)dict,
+				  .dict_size = dict_size};
+
+	return lz4_block_unpack(&block) == KIMAGE_OK ? (int)block.out_len : -1;
+}
+
+/* liblz4: the compression that lz4frame.o can use. */
+ABSENT(LZ4_attach_dictionary);
+ABSENT(LZ4_compress_fast_continue);
+ABSENT(LZ4_compress_fast_extState_fastReset);
+ABSENT(LZ4_initStream);
+ABSENT(LZ4_loadDict);
+ABSENT(LZ4_resetStream_fast);
+ABSENT(LZ4_saveDict);
+ABSENT(LZ4_sizeofState);
 ABSENT(LZ4_attach_HC_dictionary);
 ABSENT(LZ4_compress_HC_continue);
 ABSENT(LZ4_compress_HC_extStateHC_fastReset);
