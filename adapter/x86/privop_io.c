@@ -4,6 +4,8 @@
 
 #include "core/string.h"
 
+#define USER_END 0x0000800000000000u
+
 /* Elements of one string instruction before interrupts get their turn. */
 #define STRING_BATCH 1024
 
@@ -64,12 +66,18 @@ static bool segment_base(struct privop_run *r, enum privop_segment segment, bool
 	return true;
 }
 
+/*
+ * The accesses happen in ring 0, so a process's are held to the half of the address space in which a guest's kernel maps
+ * anything for it.
+ */
 static bool string_element(struct privop_run *r, uint64_t va)
 {
 	static const uint8_t ones[4] = {0xff, 0xff, 0xff, 0xff};
 	uint32_t user = r->kernel ? 0 : PF_ERROR_USER;
 	uint8_t sink[4];
 
+	if (!r->kernel && va > USER_END - r->op.operand)
+		return privop_pf(r, va, user | (r->op.kind == PRIVOP_INS ? PF_ERROR_WRITE : 0));
 	if (r->op.kind == PRIVOP_INS) {
 		if (!r->ops->write(r->ctx, va, ones, r->op.operand))
 			return privop_pf(r, va, user | PF_ERROR_WRITE);

@@ -31,6 +31,7 @@ struct vcpu {
 	uint8_t code[CODE_PAGES * 4096];
 	uint8_t data[4096];
 	unsigned code_pages;
+	uint64_t high_base; /* data once more, or 0 */
 	unsigned iopl;
 	bool bitmap_open;
 	uint64_t cr[5];
@@ -47,6 +48,8 @@ static bool resolve(struct vcpu *v, uint64_t va, size_t n, uint8_t **to)
 		*to = v->code + (va - CODE);
 		return true;
 	}
+	if (v->high_base && va >= v->high_base)
+		va = va - v->high_base + DATA;
 	if (va >= DATA && va + n <= DATA + sizeof(v->data)) {
 		*to = v->data + (va - DATA);
 		return true;
@@ -346,6 +349,25 @@ static void string_input_stops_at_a_page_fault(void **state)
 	assert_int_equal(v.f.rcx, 6);
 	assert_int_equal(v.f.rdi, DATA + 4096);
 	assert_int_equal(v.data[4095], 0xff);
+}
+
+/* A process with all I/O rights cannot make the adapter write where the process itself could not. */
+static void string_input_of_a_process_stays_out_of_the_kernels_half(void **state)
+{
+	(void)state;
+	PREPARE(SEL_USER, "\x6d");
+	v.iopl = 3;
+	v.high_base = 0xffff880000000000;
+	v.f.rdi = v.high_base;
+	faulted(14);
+	assert_int_equal(v.fault.address, v.high_base);
+	assert_int_equal(v.fault.error, 6);
+	assert_int_equal(v.data[0], 0);
+	PREPARE(SEL_KERNEL, "\x6d");
+	v.high_base = 0xffff880000000000;
+	v.f.rdi = v.high_base;
+	done(1);
+	assert_int_equal(v.data[0], 0xff);
 }
 
 static void long_strings_are_restarted(void **state)
