@@ -644,6 +644,7 @@ int main(void)
 	    cmocka_unit_test(ports_need_iopl_or_bitmap),
 	    cmocka_unit_test(string_input_fills_memory),
 	    cmocka_unit_test(string_input_stops_at_a_page_fault),
+	    cmocka_unit_test(string_input_of_a_process_stays_out_of_the_kernels_half),
 	    cmocka_unit_test(long_strings_are_restarted),
 	    cmocka_unit_test(string_io_honours_segments_of_32_bit_code),
 	    cmocka_unit_test(cli_and_sti_do_nothing),
