@@ -158,7 +158,7 @@ int main(void)
 
 	prepare();
 	mode = parameter("mode", "checks");
-	printf("userland: %s\n", mode);
+	printf("userland: %s after %.6f s\n", mode, now());
 	if (!strcmp(mode, "checks"))
 		run_checks();
 	else if (!strcmp(mode, "stress"))
