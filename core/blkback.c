@@ -22,12 +22,16 @@ void blkback_start(struct blkback_queue *queue, const struct blkback_env *env, v
 		   void *const *ring_pages, unsigned nr_ring_pages, struct blkback_slot *pool,
 		   unsigned nr_pool)
 {
-	memset(queue, 0, sizeof(*queue));
+	/* A late notification for an earlier connection may still find its way here. */
+	lock_take(&queue->lock);
 	queue->env = env;
 	queue->ctx = ctx;
 	queue->disk = disk;
 	queue->grants = grants;
 	queue->abi = abi;
+	queue->free = NULL;
+	queue->in_flight = 0;
+	queue->stopped = queue->idle = queue->broken = false;
 	disk->complete = complete;
 	xenring_attach(&queue->ring, ring_pages, nr_ring_pages, blkif_entry_size(abi));
 	for (unsigned i = 0; i < nr_pool; i++) {
@@ -35,6 +39,7 @@ void blkback_start(struct blkback_queue *queue, const struct blkback_env *env, v
 		pool[i].next = queue->free;
 		queue->free = &pool[i];
 	}
+	lock_drop(&queue->lock);
 }
 
 static void release_grants(struct blkback_slot *slot)

@@ -54,7 +54,7 @@ struct blkback_queue {
 };
 
 /*
- * The pool bounds the requests in flight; more wait on the ring. ring_pages are acquired from the guest and stay so until the
+ * The queue must be zeroed before its first start. The pool bounds the requests in flight; more wait on the ring. ring_pages are acquired from the guest and stay so until the
  * queue is stopped and idle. Sets disk->complete.
  */
 void blkback_start(struct blkback_queue *queue, const struct blkback_env *env, void *ctx,

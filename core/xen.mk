@@ -7,8 +7,9 @@ XENSTORE_SRC := $(addprefix core/,xenstore.c xenstore_node.c xenstore_txn.c xens
 EVTCHN_SRC := $(addprefix core/,evtchn.c evtchn_2l.c evtchn_fifo.c)
 GNTTAB_SRC := $(addprefix core/,gnttab.c gnttab_access.c)
 BLKBACK_SRC := $(addprefix core/,xenring.c blkif.c blkback.c)
+VBD_SRC := $(addprefix core/,xenbus.c vbd.c)
 CORE_XEN_SRC := core/arena.c core/pvconsole.c $(XENSTORE_SRC) $(EVTCHN_SRC) $(GNTTAB_SRC) \
-	$(BLKBACK_SRC)
+	$(BLKBACK_SRC) $(VBD_SRC)
 
 $(eval $(call unit_test,arena,tests/unit/test_arena.c core/arena.c))
 $(eval $(call unit_test,xenstore,tests/unit/test_xenstore.c core/fmt.c $(XENSTORE_SRC)))
@@ -17,6 +18,8 @@ $(eval $(call unit_test,evtchn_threads,tests/unit/test_evtchn_threads.c $(EVTCHN
 $(BUILD)/tests/unit/evtchn_threads: SANITIZE := -fsanitize=thread
 $(eval $(call unit_test,gnttab,tests/unit/test_gnttab.c $(GNTTAB_SRC)))
 $(eval $(call unit_test,blkback,tests/unit/test_blkback.c $(BLKBACK_SRC) $(GNTTAB_SRC)))
+$(eval $(call unit_test,vbd,tests/unit/test_vbd.c core/fmt.c $(VBD_SRC) $(BLKBACK_SRC) $(GNTTAB_SRC) \
+	$(EVTCHN_SRC) $(XENSTORE_SRC)))
 $(eval $(call unit_test,pvconsole,tests/unit/test_pvconsole.c core/pvconsole.c))
 
 $(eval $(call fuzzer,xenstore,tests/fuzz/fuzz_xenstore.c core/fmt.c $(XENSTORE_SRC)))

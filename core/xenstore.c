@@ -181,7 +181,8 @@ int xs_local_read(struct xs_store *store, const char *path, void *buf, size_t si
 	if (!node)
 		return -XEN_ENOENT;
 	n = node->value_len < size ? node->value_len : size;
-	memcpy(buf, xs_node_value(node), n);
+	if (n)
+		memcpy(buf, xs_node_value(node), n);
 	if (n < size)
 		((char *)buf)[n] = '\0';
 	return node->value_len;

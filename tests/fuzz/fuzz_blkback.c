@@ -88,7 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    .ops = &disk_ops, .nr_sectors = SECTORS, .sector_size = 512, .discard = true};
 	struct gnttab_config c = {&grant_env, NULL, 1, 1, pins};
 	static struct gnttab grants;
-	struct blkback_queue queue;
+	static struct blkback_queue queue;
 	struct xenring_header *header = (struct xenring_header *)ring_page;
 	void *pages[] = {ring_page};
 	unsigned idles = 0;
