@@ -84,7 +84,7 @@ int sink_open_image(struct sink *s, const char *path, enum xd_format format)
 {
 	*s = (struct sink){
 	    .parallel = true, .write = image_write, .finish = image_finish, .close = sink_close};
-	s->image = img_open(path, format, XD_OPEN_WRITE | XD_OPEN_NO_BARRIER);
+	s->image = img_open(path, format, XD_OPEN_WRITE | XD_OPEN_NO_BARRIER | XD_OPEN_DIRECT);
 	return s->image ? CLI_OK : CLI_FAILED;
 }
 

@@ -43,8 +43,12 @@ static struct xd_image *new_image(const struct xd_open *how)
 
 static uint32_t io_flags(uint32_t flags)
 {
-	return (flags & XD_OPEN_WRITE ? XD_IO_WRITE : 0) |
-	       (flags & XD_OPEN_NO_LOCK ? XD_IO_NO_LOCK : 0);
+	uint32_t io = 0;
+
+	io |= flags & XD_OPEN_WRITE ? XD_IO_WRITE : 0;
+	io |= flags & XD_OPEN_NO_LOCK ? XD_IO_NO_LOCK : 0;
+	io |= flags & XD_OPEN_DIRECT ? XD_IO_DIRECT : 0;
+	return io;
 }
 
 /* --- the parent --------------------------------------------------------------------------------------------------------- */

@@ -112,6 +112,8 @@ struct xd_io {
 /* take no lock: only for looking at a file that somebody else is using */
 #define XD_IO_NO_LOCK  (1u << 2)
 #define XD_IO_TRUNCATE (1u << 3) /* with XD_IO_CREATE: an existing file is emptied instead */
+/* large writes go past the page cache where the file system can: for data that will not be read soon */
+#define XD_IO_DIRECT (1u << 4)
 
 /*
  * A store on a file or a block device. Locks are open file description locks on the whole file: exclusive for writing, shared for
@@ -150,6 +152,7 @@ enum xd_format xd_format_by_name(
 #define XD_OPEN_WRITE_PARENT (1u << 5) /* the parent (one level) for writing too, for a merge */
 /* a new file, useless until whole: no ordering before xd_flush */
 #define XD_OPEN_NO_BARRIER (1u << 6)
+#define XD_OPEN_DIRECT     (1u << 7) /* see XD_IO_DIRECT */
 
 /*
  * Opens the store of a parent for a child whose image sits on a caller-supplied store. `path` is as the child's locator gives
