@@ -421,6 +421,32 @@ static void debian_kernels_load(void **state)
 	globfree(&found);
 }
 
+static void grubs_pv_image_loads(void **state)
+{
+	const char *path =
+	    "build/cache/pkg/bookworm/grub-xen-host/usr/lib/grub-xen/grub-x86_64-xen.bin";
+	FILE *f = fopen(path, "rb");
+	unsigned char *file;
+	struct kimage k;
+	size_t size;
+
+	(void)state;
+	if (f == NULL) {
+		skip(); /* lab/fetch package bookworm grub-xen-host */
+	}
+	file = malloc(8 << 20);
+	size = fread(file, 1, 8 << 20, f);
+	fclose(f);
+	assert_int_equal(kimage_parse(file, size, &k, &fault), KIMAGE_OK);
+	assert_int_equal(kimage_check(&k, 0, &fault), KIMAGE_OK);
+	assert_string_equal(k.guest_os, "GRUB");
+	assert_int_equal(k.virt_base, 0);
+	assert_int_equal(k.entry, 0);
+	assert_int_equal(k.pa_start, 0);
+	assert_false(k.mod_start_pfn);
+	free(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -438,6 +464,7 @@ int main(void)
 	    cmocka_unit_test(anything_else_is_no_kernel),
 	    cmocka_unit_test(a_legacy_lz4_file_of_many_blocks_unpacks),
 	    cmocka_unit_test(debian_kernels_load),
+	    cmocka_unit_test(grubs_pv_image_loads),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, find_kernel, NULL);
