@@ -25,10 +25,15 @@ static uint64_t tsc_hz;
 static uint64_t boot_tsc;
 static struct clock_wall wall;
 
+/*
+ * When the source changes, two honest clocks may disagree by what it takes to read them, and the time that was given out
+ * must not be taken back. A larger difference is not one: the partition was moved and its TSC with it.
+ */
+#define DISAGREEMENT_MAX 10000000u
+
 static struct clock_scale shared; /* what the page's current sequence stands for */
 static int shared_lock;
-static uint64_t
-    latest; /* what clock_now returned last on any VP, while the scales are the VPs' own */
+static uint64_t latest; /* no clock_now is behind this; kept up while each VP has its own scale */
 
 static uint64_t tsc_ordered(void)
 {
@@ -76,15 +81,37 @@ static bool scale_from_page(struct clock_scale *s)
 	return true;
 }
 
+/* Raises `latest`; returns what it is then. */
+static uint64_t raise_latest(uint64_t now)
+{
+	uint64_t last = __atomic_load_n(&latest, __ATOMIC_RELAXED);
+
+	while (now > last)
+		if (__atomic_compare_exchange_n(&latest, &last, now, false, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			return now;
+	return last;
+}
+
+static bool slightly_ahead(uint64_t a, uint64_t b)
+{
+	return a > b && a - b < DISAGREEMENT_MAX;
+}
+
 /* All VPs take the same scale for one sequence: the first that sees it makes it. */
 static bool scale_shared(struct clock_scale *s)
 {
+	uint64_t last;
 	bool ok = true;
 
 	while (__atomic_exchange_n(&shared_lock, 1, __ATOMIC_ACQUIRE))
 		cpu_relax();
-	if (!shared.mul || !clock_scale_current(shared.sequence))
+	if (!shared.mul || !clock_scale_current(shared.sequence)) {
 		ok = scale_from_page(&shared);
+		last = __atomic_load_n(&latest, __ATOMIC_RELAXED);
+		if (slightly_ahead(last, shared.ns_base))
+			shared.ns_base = last;
+	}
 	*s = shared;
 	__atomic_store_n(&shared_lock, 0, __ATOMIC_RELEASE);
 	return ok;
@@ -128,11 +155,18 @@ bool clock_scale_current(uint32_t sequence)
 
 struct clock_scale clock_scale(void)
 {
-	struct clock_scale *s = &hv_vp_self()->scale;
+	struct clock_scale *s = &hv_vp_self()->scale, old = *s;
+	uint64_t tsc, before;
 
-	if (!s->mul || !clock_scale_current(s->sequence))
-		if (!scale_shared(s))
-			scale_own(s);
+	if (old.mul && clock_scale_current(old.sequence))
+		return old;
+	if (scale_shared(s))
+		return *s;
+	scale_own(s);
+	tsc = tsc_ordered();
+	before = old.mul ? scale_ns(&old, tsc) : 0;
+	if (slightly_ahead(before, scale_ns(s, tsc)))
+		raise_latest(before);
 	return *s;
 }
 
@@ -140,16 +174,8 @@ uint64_t clock_now(void)
 {
 	struct clock_scale s = clock_scale();
 	uint64_t now = scale_ns(&s, tsc_ordered());
-	uint64_t last;
 
-	if (s.stable)
-		return now;
-	last = __atomic_load_n(&latest, __ATOMIC_RELAXED);
-	while (now > last)
-		if (__atomic_compare_exchange_n(&latest, &last, now, false, __ATOMIC_RELAXED,
-						__ATOMIC_RELAXED))
-			return now;
-	return last;
+	return s.stable ? now : raise_latest(now);
 }
 
 uint64_t hv_ref_now(void)
