@@ -20,7 +20,13 @@ $(DISK_STATIC): $(DISK_OBJECTS)
 $(DISK_SHARED): $(DISK_OBJECTS) disk/exports.map
 	$(CC) -shared -pthread -Wl,-soname,$(DISK_SONAME) -Wl,--version-script=disk/exports.map -o $@ $(filter %.o,$^)
 
-ALL += $(DISK_STATIC) $(DISK_SHARED)
+NBDKIT_PLUGIN := $(BUILD)/disk/nbdkit-xenolith-plugin.so
+
+# The library inside, its names kept to itself.
+$(NBDKIT_PLUGIN): disk/nbdkit/plugin.c disk/xdisk.h $(DISK_STATIC)
+	$(CC) $(HOST_CFLAGS) -fPIC -shared -pthread -Wl,--exclude-libs,ALL -o $@ $(filter %.c %.a,$^)
+
+ALL += $(DISK_STATIC) $(DISK_SHARED) $(NBDKIT_PLUGIN)
 
 include disk/sanitized.mk
 -include $(filter-out disk/build.mk disk/sanitized.mk,$(wildcard disk/*.mk))
