@@ -33,6 +33,8 @@ include $(filter-out tests/build.mk,$(wildcard */build.mk))
 
 all: $(ALL)
 
+bench: all $(BENCH) ## measure, beside what there is to compare with
+
 help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 

@@ -5,3 +5,9 @@
 $(BUILD)/bench/ubench: bench/ubench.c | deps-stamp
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -o $@ $<
+
+.PHONY: bench-boot
+bench-boot: all
+	bench/run-boot
+
+BENCH += bench-boot
