@@ -23,15 +23,14 @@ void blkback_start(struct blkback_queue *queue, const struct blkback_env *env, v
 		   unsigned nr_pool)
 {
 	/* A late notification for an earlier connection may still find its way here. */
-	lock_take(&queue->lock);
+	lock_take(&queue->q.lock);
 	queue->env = env;
 	queue->ctx = ctx;
 	queue->disk = disk;
 	queue->grants = grants;
 	queue->abi = abi;
 	queue->free = NULL;
-	queue->in_flight = 0;
-	queue->stopped = queue->idle = queue->broken = false;
+	backq_reset(&queue->q);
 	disk->complete = complete;
 	xenring_attach(&queue->ring, ring_pages, nr_ring_pages, blkif_entry_size(abi));
 	for (unsigned i = 0; i < nr_pool; i++) {
@@ -39,22 +38,13 @@ void blkback_start(struct blkback_queue *queue, const struct blkback_env *env, v
 		pool[i].next = queue->free;
 		queue->free = &pool[i];
 	}
-	lock_drop(&queue->lock);
+	lock_drop(&queue->q.lock);
 }
 
 static void release_grants(struct blkback_slot *slot)
 {
 	while (slot->nr_refs)
 		gnttab_release(slot->queue->grants, slot->ref[--slot->nr_refs], slot->write);
-}
-
-/* With the lock: whether to say now that a stopped queue is idle. */
-static bool becomes_idle(struct blkback_queue *queue)
-{
-	bool now = queue->stopped && !queue->in_flight && !queue->polling && !queue->idle;
-
-	queue->idle |= now;
-	return now;
 }
 
 /* Answers the request and gives its slot back. */
@@ -67,15 +57,15 @@ static void finish(struct blkback_slot *slot, int16_t status)
 	    blkif_encode_response(queue->abi, slot->id, slot->operation, status, response);
 
 	release_grants(slot);
-	lock_take(&queue->lock);
+	lock_take(&queue->q.lock);
 	xenring_put(&queue->ring, response, len);
 	notify = xenring_push(&queue->ring);
 	starved = !queue->free;
 	slot->next = queue->free;
 	queue->free = slot;
-	queue->in_flight--;
-	idle = becomes_idle(queue);
-	lock_drop(&queue->lock);
+	queue->q.in_flight--;
+	idle = backq_becomes_idle(&queue->q);
+	lock_drop(&queue->q.lock);
 	if (notify)
 		queue->env->notify(queue->ctx, queue);
 	if (idle)
@@ -199,17 +189,17 @@ static struct blkback_slot *take(struct blkback_queue *queue, void *bytes)
 	struct blkback_slot *slot = queue->free;
 	enum xenring_result result = XENRING_EMPTY;
 
-	if (!slot || queue->stopped || queue->broken)
+	if (!slot || queue->q.stopped || queue->q.broken)
 		return NULL;
 	do
 		result = xenring_take(&queue->ring, bytes);
 	while (result == XENRING_EMPTY && xenring_rearm(&queue->ring));
 	if (result == XENRING_BAD)
-		queue->broken = true;
+		queue->q.broken = true;
 	if (result != XENRING_TAKEN)
 		return NULL;
 	queue->free = slot->next;
-	queue->in_flight++;
+	queue->q.in_flight++;
 	return slot;
 }
 
@@ -218,28 +208,15 @@ static struct blkback_slot *next(struct blkback_queue *queue, void *bytes, bool 
 {
 	struct blkback_slot *slot;
 
-	lock_take(&queue->lock);
+	lock_take(&queue->q.lock);
 	do {
-		queue->again = false;
+		queue->q.again = false;
 		slot = take(queue, bytes);
-	} while (!slot && queue->again);
-	queue->polling = slot;
-	*idle = becomes_idle(queue);
-	lock_drop(&queue->lock);
+	} while (!slot && queue->q.again);
+	queue->q.polling = slot;
+	*idle = backq_becomes_idle(&queue->q);
+	lock_drop(&queue->q.lock);
 	return slot;
-}
-
-/* One poller at a time; another only leaves word that there may be more. */
-static bool enter(struct blkback_queue *queue)
-{
-	bool first;
-
-	lock_take(&queue->lock);
-	first = !queue->polling;
-	queue->polling = true;
-	queue->again = !first;
-	lock_drop(&queue->lock);
-	return first;
 }
 
 bool blkback_poll(struct blkback_queue *queue)
@@ -249,7 +226,7 @@ bool blkback_poll(struct blkback_queue *queue)
 	char bytes[BLKIF_ENTRY_MAX];
 	bool submitted = false, idle = false, good;
 
-	if (!enter(queue))
+	if (!backq_enter(&queue->q))
 		return true;
 	while ((slot = next(queue, bytes, &idle))) {
 		int16_t status = prepare(slot, bytes);
@@ -261,7 +238,7 @@ bool blkback_poll(struct blkback_queue *queue)
 			finish(slot, status);
 		}
 	}
-	good = !queue->broken;
+	good = !queue->q.broken;
 	if (submitted && disk->ops->commit)
 		disk->ops->commit(disk);
 	if (idle)
@@ -271,12 +248,6 @@ bool blkback_poll(struct blkback_queue *queue)
 
 void blkback_stop(struct blkback_queue *queue)
 {
-	bool idle;
-
-	lock_take(&queue->lock);
-	queue->stopped = true;
-	idle = becomes_idle(queue);
-	lock_drop(&queue->lock);
-	if (idle)
+	if (backq_stop(&queue->q))
 		queue->env->idle(queue->ctx, queue);
 }

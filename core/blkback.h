@@ -11,10 +11,10 @@
  */
 #pragma once
 
+#include "core/backq.h"
 #include "core/blkif.h"
 #include "core/block.h"
 #include "core/gnttab.h"
-#include "core/lock.h"
 #include "core/xenring.h"
 
 struct blkback_queue;
@@ -44,13 +44,10 @@ struct blkback_queue {
 	void *ctx;
 	struct block_disk *disk;
 	struct gnttab *grants;
-	struct lock lock;
+	struct backq q;
 	struct xenring ring;
 	enum blkif_abi abi;
 	struct blkback_slot *free;
-	unsigned in_flight;
-	bool polling, again; /* somebody polls; something came meanwhile */
-	bool stopped, idle, broken;
 };
 
 /*

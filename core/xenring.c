@@ -48,13 +48,21 @@ static void transfer(const struct xenring *ring, uint32_t index, void *memory, u
 	}
 }
 
-enum xenring_result xenring_take(struct xenring *ring, void *entry)
+uint32_t xenring_waiting(const struct xenring *ring)
 {
 	uint32_t prod = __atomic_load_n(&header(ring)->req_prod, __ATOMIC_ACQUIRE);
 
-	if (prod - ring->rsp_prod > ring->nr || prod - ring->req_cons > ring->nr)
+	/* The slots of requests not yet answered are not free for new ones. */
+	return prod - ring->rsp_prod > ring->nr ? UINT32_MAX : prod - ring->req_cons;
+}
+
+enum xenring_result xenring_take(struct xenring *ring, void *entry)
+{
+	uint32_t waiting = xenring_waiting(ring);
+
+	if (waiting > ring->nr)
 		return XENRING_BAD;
-	if (prod == ring->req_cons)
+	if (!waiting)
 		return XENRING_EMPTY;
 	transfer(ring, ring->req_cons++, entry, ring->entry_size, true);
 	return XENRING_TAKEN;

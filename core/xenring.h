@@ -38,6 +38,8 @@ void xenring_attach(struct xenring *ring, void *const *pages, unsigned nr_pages,
 		    uint32_t entry_size);
 /* Copies the next request. XENRING_BAD: the guest's index claims more than the ring holds; nothing more can be made of it. */
 enum xenring_result xenring_take(struct xenring *ring, void *entry);
+/* How many requests there are to take, up to the ring's size; more than that: broken. */
+uint32_t xenring_waiting(const struct xenring *ring);
 /* Asks for an event at the next request; true when one has come meanwhile. */
 bool xenring_rearm(struct xenring *ring);
 /* Requests taken and not answered yet. */

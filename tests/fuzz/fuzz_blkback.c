@@ -34,7 +34,7 @@ static void notify(void *ctx, struct blkback_queue *queue)
 
 static void idle(void *ctx, struct blkback_queue *queue)
 {
-	if (queue->in_flight)
+	if (queue->q.in_flight)
 		abort();
 	++*(unsigned *)ctx;
 }

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a back end's queue: who polls it, what is in flight, and when a stopped one has come to rest.
+ *
+ * Any processor may ask for a poll at any time; one does it, the others leave word. A stopped queue is idle once nobody polls
+ * and nothing is in flight; that is reported exactly once.
+ */
+#pragma once
+
+#include "core/lock.h"
+
+struct backq {
+	struct lock lock;
+	unsigned in_flight;
+	bool polling, again; /* somebody polls; there may be more */
+	bool stopped, idle, broken;
+};
+
+/* With the lock: a new life. */
+static inline void backq_reset(struct backq *q)
+{
+	q->in_flight = 0;
+	q->stopped = q->idle = q->broken = false;
+}
+
+/* True when the caller is the one to poll. */
+static inline bool backq_enter(struct backq *q)
+{
+	bool first;
+
+	lock_take(&q->lock);
+	first = !q->polling;
+	q->polling = true;
+	q->again = !first;
+	lock_drop(&q->lock);
+	return first;
+}
+
+/* With the lock: whether to report now that the queue is idle. */
+static inline bool backq_becomes_idle(struct backq *q)
+{
+	bool now = q->stopped && !q->in_flight && !q->polling && !q->idle;
+
+	q->idle |= now;
+	return now;
+}
+
+/* Takes no more requests. True when the queue is idle already, for the caller to report. */
+static inline bool backq_stop(struct backq *q)
+{
+	bool idle;
+
+	lock_take(&q->lock);
+	q->stopped = true;
+	idle = backq_becomes_idle(q);
+	lock_drop(&q->lock);
+	return idle;
+}
