@@ -5,6 +5,7 @@
 
 #include "cli/image.h"
 #ifdef XENOLITH_WITH_RUN
+#include "cli/guest.h"
 #include "cli/run.h"
 #endif
 
@@ -44,6 +45,12 @@ int main(int argc, char **argv)
 	static const struct cli_command commands[] = {
 #ifdef XENOLITH_WITH_RUN
 	    {"run", "start a guest in a Viridian partition", cli_run},
+	    {"list", "list the guests that are running", cli_list},
+	    {"console", "join a guest's console", cli_console},
+	    {"shutdown", "ask a guest to shut down or restart", cli_shutdown},
+	    {"reset", "reset a guest", cli_reset},
+	    {"destroy", "end a guest at once", cli_destroy},
+	    {"info", "tell about a guest", cli_guest_info},
 #endif
 	    {"image", "disk images", image},
 	    {"--version", "tell the version", version},

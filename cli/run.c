@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/run.h"
 
+#include "host/control.h"
 #include "host/machine.h"
 #include "host/say.h"
 
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define EXIT_OFF     0
 #define EXIT_USAGE   2
@@ -34,6 +36,7 @@ static const char help[] =
     "      --native              start the kernel as a Hyper-V guest, not through the adapter\n"
     "      --adapter FILE        the adapter (default " ADAPTER_DEFAULT ")\n"
     "      --adapter-append S    the adapter's own command line\n"
+    "      --name NAME           what list, console, shutdown … call it (default guest-PID)\n"
     "      --cpus N              virtual processors, 1 to 64 (default 1)\n"
     "      --memory SIZE         32M to 64G; a number alone is MiB (default 512M)\n"
     "      --disk FILE[,ro][,format=raw|vhd|vhdx]\n"
@@ -62,6 +65,7 @@ enum {
 	OPT_NATIVE,
 	OPT_ADAPTER,
 	OPT_ADAPTER_APPEND,
+	OPT_NAME,
 	OPT_CPUS,
 	OPT_MEMORY,
 	OPT_DISK,
@@ -77,6 +81,7 @@ static const struct option table[] = {
     {"native", no_argument, NULL, OPT_NATIVE},
     {"adapter", required_argument, NULL, OPT_ADAPTER},
     {"adapter-append", required_argument, NULL, OPT_ADAPTER_APPEND},
+    {"name", required_argument, NULL, OPT_NAME},
     {"cpus", required_argument, NULL, OPT_CPUS},
     {"memory", required_argument, NULL, OPT_MEMORY},
     {"disk", required_argument, NULL, OPT_DISK},
@@ -122,6 +127,16 @@ static int parse_cpus(const char *text, unsigned *cpus)
 		return say_error("--cpus %s: a number from 1 to %u", text, MACHINE_MAX_CPUS);
 	}
 	*cpus = (unsigned)number;
+	return 0;
+}
+
+static int parse_name(struct machine_config *machine, const char *name)
+{
+	if (!control_valid_name(name)) {
+		return say_error("--name %s: up to %u letters, digits and -_. are expected", name,
+				 CONTROL_NAME_MAX - 1);
+	}
+	machine->name = name;
 	return 0;
 }
 
@@ -233,6 +248,7 @@ static int take(struct options *options, int option, char *value)
 	case OPT_NATIVE: options->native = true; return 0;
 	case OPT_ADAPTER: files->adapter = value; return 0;
 	case OPT_ADAPTER_APPEND: files->adapter_command_line = value; return 0;
+	case OPT_NAME: return parse_name(&options->machine, value);
 	case OPT_CPUS: return parse_cpus(value, &options->machine.cpus);
 	case OPT_MEMORY: return parse_memory(value, &options->machine.memory);
 	case OPT_DISK: return parse_disk(&options->machine, value, false);
@@ -290,9 +306,12 @@ int cli_run(int argc, char **argv)
 			.cpus = 1,
 			.memory = MEMORY_DEFAULT},
 	};
+	char name[CONTROL_NAME_MAX];
 	enum outcome outcome;
 	struct kvm kvm;
 
+	snprintf(name, sizeof(name), "guest-%d", (int)getpid());
+	options.machine.name = name;
 	if (parse(&options, argc, argv) < 0) {
 		return EXIT_USAGE;
 	}

@@ -4,7 +4,7 @@
 
 HOST_SOURCES := $(sort $(wildcard host/*.c host/*/*.c)) core/vmbus_ring.c cli/run.c
 HOST_OBJECTS := $(HOST_SOURCES:%.c=$(BUILD)/hosted/%.o)
-HOST_LIBS := -lslirp -lpthread
+HOST_LIBS := -lslirp -ljson-c -lpthread
 
 $(BUILD)/hosted/host/acpi.o: $(BUILD)/hosted/host/dsdt.hex
 $(BUILD)/hosted/host/acpi.o: HOST_CFLAGS += -I$(BUILD)/hosted/host
@@ -16,9 +16,3 @@ $(BUILD)/hosted/host/dsdt.hex: host/dsdt.dsl | deps-stamp
 $(HOST_OBJECTS): $(BUILD)/hosted/%.o: %.c | deps-stamp
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) -DXENOLITH_HOSTED -MMD -MP -c -o $@ $<
-
-$(BUILD)/host/xenolith: $(HOST_OBJECTS) $(BUILD)/disk/libxenolith-disk.a
-	@mkdir -p $(@D)
-	$(CC) -g -o $@ $^ $(HOST_LIBS)
-
-ALL += $(BUILD)/host/xenolith

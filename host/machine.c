@@ -1,58 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-#include "host/machine.h"
+#include "host/machine_internal.h"
 
 #include "host/acpi.h"
-#include "host/block.h"
-#include "host/console.h"
-#include "host/net.h"
-#include "host/netvsp.h"
-#include "host/pm.h"
-#include "host/rtc.h"
 #include "host/say.h"
-#include "host/storvsp.h"
-#include "host/uart.h"
-#include "host/vmbus/inbox.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DISK_THREADS 4u
 
-struct machine {
-	const struct machine_config *config;
-	struct kvm *kvm;
-	struct gmem memory;
-	struct loop loop;
-	struct bus bus;
-	struct pm pm;
-	struct rtc rtc;
-	struct uart uart;
-	struct console console;
-	struct vmbus *vmbus;
-	struct inbox inbox;
-	struct block_pool block_pool;
-	struct block block[MACHINE_MAX_DISKS];
-	struct storvsp *storvsp;
-	struct net_backend *backend[MACHINE_MAX_NETS];
-	struct netvsp *netvsp[MACHINE_MAX_NETS];
-	struct vcpu vcpu[MACHINE_MAX_CPUS];
-	struct loop_watch end_watch;    /* eventfd: `outcome` is set */
-	struct loop_watch signal_watch; /* SIGINT, SIGTERM, SIGHUP */
-	_Atomic(enum outcome) outcome;
-};
-
-/* From any thread; the first one wins. */
-static void end(void *context, enum outcome outcome)
+void machine_end(struct machine *machine, enum outcome outcome)
 {
-	struct machine *machine = context;
 	enum outcome none = OUTCOME_NONE;
 
 	if (atomic_compare_exchange_strong(&machine->outcome, &none, outcome)) {
 		event_signal(machine->end_watch.fd);
 	}
+}
+
+static void end(void *context, enum outcome outcome)
+{
+	machine_end(context, outcome);
 }
 
 static void power_off(void *context)
@@ -275,6 +249,24 @@ static void destroy_nets(struct machine *machine)
 	}
 }
 
+/* KVM counts the partition's reference time on this clock too; nothing here needs it finer than a message's way takes. */
+static uint64_t reference_time(void *context)
+{
+	const struct machine *machine = context;
+	struct kvm_clock_data clock;
+
+	return ioctl(machine->kvm->vm, KVM_GET_CLOCK, &clock) < 0 ? 0 : clock.clock / 100;
+}
+
+static int init_ic(struct machine *machine)
+{
+	machine->ic.timesync.reference = reference_time;
+	machine->ic.timesync.context = machine;
+	return ic_services_init(&machine->ic, machine->vmbus, &machine->loop) < 0
+		   ? say_error("no memory for the integration services")
+		   : 0;
+}
+
 static int init_vcpus(struct machine *machine)
 {
 	unsigned cpus = machine->config->cpus;
@@ -317,6 +309,9 @@ static void destroy(struct machine *machine)
 		vcpu_stop(&machine->vcpu[i]);
 	}
 	inbox_destroy(&machine->inbox);
+	control_destroy(machine->control);
+	machine->control = NULL;
+	ic_services_destroy(&machine->ic);
 	vmbus_destroy(machine->vmbus);
 	destroy_nets(machine);
 	storvsp_destroy(machine->storvsp);
@@ -360,6 +355,7 @@ enum outcome machine_run(const struct machine_config *config, struct kvm *kvm)
 	if (init_loop(machine) == 0 && init_memory(machine) == 0 &&
 	    kvm_create_vm(kvm, &machine->memory, config->cpus) == 0 && init_board(machine) == 0 &&
 	    init_vmbus(machine) == 0 && init_disks(machine) == 0 && init_nets(machine) == 0 &&
+	    init_ic(machine) == 0 && machine_init_control(machine) == 0 &&
 	    init_vcpus(machine) == 0 && start(machine) == 0) {
 		loop_run(&machine->loop);
 		outcome = atomic_load(&machine->outcome);

@@ -34,6 +34,7 @@ struct machine_config {
 	struct boot_files files;
 	unsigned cpus;
 	uint64_t memory; /* bytes, whole pages */
+	const char *name;
 	unsigned disks;
 	struct machine_disk disk[MACHINE_MAX_DISKS]; /* LUNs in this order */
 	unsigned nets;

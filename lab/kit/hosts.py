@@ -72,7 +72,7 @@ class Xenolith:
     """Our own host. It ends with lab/run's exit status, and its console is its standard input and output."""
 
     def __init__(self):
-        self.binary = BUILD / "host/xenolith"
+        self.binary = BUILD / "xenolith"
         if not self.binary.exists():
             raise LabError("no %s: make" % self.binary)
         self.has_qmp = False

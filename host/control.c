@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/control.h"
+
+#include "host/say.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+struct client {
+	struct control *control;
+	struct loop_watch watch; /* fd -1: free */
+	bool console;
+	size_t used;
+	char line[CONTROL_LINE_MAX];
+};
+
+struct control {
+	struct loop *loop;
+	struct loop_watch watch;
+	const struct control_ops *ops;
+	void *context;
+	struct sockaddr_un address;
+	struct client client[CONTROL_MAX_CLIENTS];
+};
+
+static void drop(struct client *client)
+{
+	loop_remove(client->control->loop, &client->watch);
+	close(client->watch.fd);
+	*client = (struct client){.control = client->control, .watch.fd = -1};
+}
+
+/* Consumes `answer`. */
+static void answer(struct client *client, struct json_object *answer)
+{
+	const char *text = json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN);
+
+	send(client->watch.fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+	send(client->watch.fd, "\n", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	json_object_put(answer);
+}
+
+static void answer_done(struct client *client, const char *why_not)
+{
+	struct json_object *object = json_object_new_object();
+
+	if (why_not) {
+		json_object_object_add(object, "error", json_object_new_string(why_not));
+	} else {
+		json_object_object_add(object, "ok", json_object_new_boolean(1));
+	}
+	answer(client, object);
+}
+
+static void obey(struct client *client, const char *verb)
+{
+	const struct control_ops *ops = client->control->ops;
+	void *context = client->control->context;
+
+	if (strcmp(verb, "shutdown") == 0 || strcmp(verb, "restart") == 0) {
+		answer_done(client, ops->shutdown(context, verb[0] == 'r'));
+	} else if (strcmp(verb, "reset") == 0) {
+		answer_done(client, NULL);
+		ops->reset(context);
+	} else if (strcmp(verb, "destroy") == 0) {
+		answer_done(client, NULL);
+		ops->destroy(context);
+	} else if (strcmp(verb, "info") == 0) {
+		answer(client, ops->info(context));
+	} else if (strcmp(verb, "console") == 0) {
+		answer_done(client, NULL);
+		client->console = true;
+	} else {
+		answer_done(client, "no such verb");
+	}
+}
+
+static void take_line(struct client *client, const char *bytes, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (bytes[i] == '\n') {
+			client->line[client->used] = '\0';
+			client->used = 0;
+			obey(client, client->line);
+		} else if (client->used + 1 < sizeof(client->line)) {
+			client->line[client->used++] = bytes[i];
+		} else {
+			drop(client);
+			return;
+		}
+	}
+}
+
+static void client_ready(void *context, uint32_t events)
+{
+	struct client *client = context;
+	char bytes[CONTROL_LINE_MAX];
+	ssize_t count = recv(client->watch.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+	(void)events;
+	if (count <= 0) {
+		if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
+			drop(client);
+		}
+		return;
+	}
+	if (client->console) {
+		client->control->ops->input(client->control->context, (const uint8_t *)bytes,
+					    (size_t)count);
+	} else {
+		take_line(client, bytes, (size_t)count);
+	}
+}
+
+static void connection(void *context, uint32_t events)
+{
+	struct control *control = context;
+	int fd = accept4(control->watch.fd, NULL, NULL, SOCK_CLOEXEC);
+
+	(void)events;
+	if (fd < 0) {
+		return;
+	}
+	for (unsigned i = 0; i < CONTROL_MAX_CLIENTS; i++) {
+		struct client *client = &control->client[i];
+
+		if (client->watch.fd < 0) {
+			client->watch = (struct loop_watch){fd, client_ready, client};
+			loop_add(control->loop, &client->watch, EPOLLIN);
+			return;
+		}
+	}
+	close(fd);
+}
+
+/* A socket that nobody listens on was left by a host that was killed. */
+static bool is_stale(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool stale = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
+		     errno == ECONNREFUSED;
+
+	close(fd);
+	return stale;
+}
+
+static int listen_on(struct control *control, const char *name)
+{
+	const struct sockaddr *address = (const struct sockaddr *)&control->address;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int result;
+
+	if (is_stale(&control->address)) {
+		unlink(control->address.sun_path);
+	}
+	result = bind(fd, address, sizeof(control->address));
+	if (result < 0 || listen(fd, CONTROL_MAX_CLIENTS) < 0) {
+		say_error(errno == EADDRINUSE ? "a guest named %s is running: choose another --name"
+					      : "%s: no control socket",
+			  name);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int set_address(struct control *control, const char *name)
+{
+	char folder[sizeof(control->address.sun_path)];
+	int length;
+
+	if (control_folder(folder, sizeof(folder), true) < 0) {
+		return -1;
+	}
+	control->address.sun_family = AF_UNIX;
+	length = snprintf(control->address.sun_path, sizeof(control->address.sun_path),
+			  "%s/%s.sock", folder, name);
+	return length > 0 && (size_t)length < sizeof(control->address.sun_path)
+		   ? 0
+		   : say_error("%s: too long a name for a socket in %s", name, folder);
+}
+
+struct control *control_create(struct loop *loop, const char *name, const struct control_ops *ops,
+			       void *context)
+{
+	struct control *control = calloc(1, sizeof(*control));
+
+	if (!control) {
+		return NULL;
+	}
+	control->loop = loop;
+	control->ops = ops;
+	control->context = context;
+	for (unsigned i = 0; i < CONTROL_MAX_CLIENTS; i++) {
+		control->client[i] = (struct client){.control = control, .watch.fd = -1};
+	}
+	control->watch = (struct loop_watch){-1, connection, control};
+	if (set_address(control, name) == 0) {
+		control->watch.fd = listen_on(control, name);
+	}
+	if (control->watch.fd < 0) {
+		free(control);
+		return NULL;
+	}
+	loop_add(loop, &control->watch, EPOLLIN);
+	return control;
+}
+
+void control_destroy(struct control *control)
+{
+	if (!control) {
+		return;
+	}
+	for (unsigned i = 0; i < CONTROL_MAX_CLIENTS; i++) {
+		if (control->client[i].watch.fd >= 0) {
+			drop(&control->client[i]);
+		}
+	}
+	loop_remove(control->loop, &control->watch);
+	close(control->watch.fd);
+	unlink(control->address.sun_path);
+	free(control);
+}
+
+void control_console(struct control *control, const uint8_t *bytes, size_t count)
+{
+	for (unsigned i = 0; i < CONTROL_MAX_CLIENTS; i++) {
+		struct client *client = &control->client[i];
+
+		if (client->watch.fd >= 0 && client->console) {
+			send(client->watch.fd, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT);
+		}
+	}
+}
