@@ -302,7 +302,6 @@ static void adopt_memory(void)
 void build_guest(const struct guest_image *image)
 {
 	kernel = &image->kernel;
-	domain.kernel_low = (int64_t)kernel->virt_base >= 0;
 	adopt_memory();
 	lay_out(image);
 	place_region(image);

@@ -78,6 +78,7 @@ static void load_kernel(const struct boot_module *module)
 		refuse_kernel(&fault);
 	log_info("kernel: %s%s, %lu KiB unpacked", payload.bzimage ? "bzImage, " : "",
 		 kimage_format_name(payload.format), length >> 10);
+	domain.kernel_low = (int64_t)image.kernel.virt_base >= 0;
 	image.elf = elf;
 	image.elf_size = length;
 	image.cmdline = module->cmdline;
@@ -170,7 +171,7 @@ _Noreturn void adapter_main(const struct bootinfo *boot)
 	idt_init();
 	irq_register(VECTOR_KICK, kicked);
 	for (unsigned i = 0; i < vps_count(); i++)
-		vp_create(i);
+		vp_create(i, !domain.kernel_low);
 	domain_init(vps_count());
 	switch_stack(vp_of(0));
 }

@@ -26,8 +26,9 @@ static uint64_t boot_tsc;
 static struct clock_wall wall;
 
 /*
- * When the source changes, two honest clocks may disagree by what it takes to read them, and the time that was given out
- * must not be taken back. A larger difference is not one: the partition was moved and its TSC with it.
+ * A scale of a VP's own may be ahead of the page by half of what it takes to read the counter. When the page becomes valid
+ * again, time that was given out must not be taken back. A larger difference is not such an error: the partition was moved.
+ * (The other way round nothing is needed: taking an own scale takes longer than its error.)
  */
 #define DISAGREEMENT_MAX 10000000u
 
@@ -81,23 +82,6 @@ static bool scale_from_page(struct clock_scale *s)
 	return true;
 }
 
-/* Raises `latest`; returns what it is then. */
-static uint64_t raise_latest(uint64_t now)
-{
-	uint64_t last = __atomic_load_n(&latest, __ATOMIC_RELAXED);
-
-	while (now > last)
-		if (__atomic_compare_exchange_n(&latest, &last, now, false, __ATOMIC_RELAXED,
-						__ATOMIC_RELAXED))
-			return now;
-	return last;
-}
-
-static bool slightly_ahead(uint64_t a, uint64_t b)
-{
-	return a > b && a - b < DISAGREEMENT_MAX;
-}
-
 /* All VPs take the same scale for one sequence: the first that sees it makes it. */
 static bool scale_shared(struct clock_scale *s)
 {
@@ -109,7 +93,7 @@ static bool scale_shared(struct clock_scale *s)
 	if (!shared.mul || !clock_scale_current(shared.sequence)) {
 		ok = scale_from_page(&shared);
 		last = __atomic_load_n(&latest, __ATOMIC_RELAXED);
-		if (slightly_ahead(last, shared.ns_base))
+		if (last > shared.ns_base && last - shared.ns_base < DISAGREEMENT_MAX)
 			shared.ns_base = last;
 	}
 	*s = shared;
@@ -155,18 +139,11 @@ bool clock_scale_current(uint32_t sequence)
 
 struct clock_scale clock_scale(void)
 {
-	struct clock_scale *s = &hv_vp_self()->scale, old = *s;
-	uint64_t tsc, before;
+	struct clock_scale *s = &hv_vp_self()->scale;
 
-	if (old.mul && clock_scale_current(old.sequence))
-		return old;
-	if (scale_shared(s))
-		return *s;
-	scale_own(s);
-	tsc = tsc_ordered();
-	before = old.mul ? scale_ns(&old, tsc) : 0;
-	if (slightly_ahead(before, scale_ns(s, tsc)))
-		raise_latest(before);
+	if (!s->mul || !clock_scale_current(s->sequence))
+		if (!scale_shared(s))
+			scale_own(s);
 	return *s;
 }
 
@@ -174,8 +151,16 @@ uint64_t clock_now(void)
 {
 	struct clock_scale s = clock_scale();
 	uint64_t now = scale_ns(&s, tsc_ordered());
+	uint64_t last;
 
-	return s.stable ? now : raise_latest(now);
+	if (s.stable)
+		return now;
+	last = __atomic_load_n(&latest, __ATOMIC_RELAXED);
+	while (now > last)
+		if (__atomic_compare_exchange_n(&latest, &last, now, false, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			return now;
+	return last;
 }
 
 uint64_t hv_ref_now(void)

@@ -236,6 +236,7 @@ guest_stack_end:
  * which callers with five arguments expect back.
  */
 	.balign 16
+	.globl hypercall
 hypercall:
 	cmp $IRET_HYPERCALL, %eax
 	je hypercall_iret

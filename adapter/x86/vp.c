@@ -24,7 +24,7 @@ struct tss {
 } __attribute__((packed));
 _Static_assert(sizeof(struct tss) == 104, "AMD64 manual volume 2, 12.2.5");
 
-extern const uint8_t syscall_common[], syscall32_common[], sysenter_common[];
+extern const uint8_t syscall_common[], hypercall[], syscall32_common[], sysenter_common[];
 
 static uint64_t *gdt_entry(unsigned id, unsigned selector)
 {
@@ -95,15 +95,15 @@ static uint8_t *stub_page(unsigned id)
 	return (uint8_t *)(vp_window(id) + VP_WINDOW_STUB);
 }
 
-static void make_stubs(unsigned id, const struct vp *vp, uint8_t *writable)
+static void make_stubs(unsigned id, const struct vp *vp, uint8_t *writable, bool has_processes)
 {
 	uint64_t at = (uint64_t)stub_page(id);
 
-	make_stub(at, writable, vp, syscall_common);
+	make_stub(at, writable, vp, has_processes ? syscall_common : hypercall);
 	make_stub(at + 32, writable + 32, vp, syscall32_common);
 }
 
-struct vp *vp_create(unsigned id)
+struct vp *vp_create(unsigned id, bool has_processes)
 {
 	uint64_t window = vp_window(id);
 	struct vp *vp = vp_of(id);
@@ -122,7 +122,7 @@ struct vp *vp_create(unsigned id)
 	vp->traps = page_alloc(1);
 	make_gdt(id);
 	make_tss(id, vp);
-	make_stubs(id, vp, stubs);
+	make_stubs(id, vp, stubs, has_processes);
 	return vp;
 }
 

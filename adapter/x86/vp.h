@@ -73,8 +73,11 @@ static inline struct vp *vp_of(unsigned id)
 	return (struct vp *)(vp_window(id) + VP_WINDOW_STACK + VP_STACK_SIZE - sizeof(struct vp));
 }
 
-/* Makes the window of a VP: stacks, GDT, TSS, syscall stub. Boot time, on the boot VP. */
-struct vp *vp_create(unsigned id);
+/*
+ * Makes the window of a VP: stacks, GDT, TSS, syscall stub. Boot time, on the boot VP. `has_processes`: the guest's kernel is in the upper half,
+ * so a syscall instruction at a positive address is a process's; else every one is a hypercall.
+ */
+struct vp *vp_create(unsigned id, bool has_processes);
 
 /* Loads this VP's GDT, TSS, IDT and control registers. Must run on the VP's own stack. */
 void vp_load(struct vp *vp);

@@ -26,12 +26,20 @@ static bool own_domid(uint32_t domid)
 	return domid == DOMID_SELF || domid == GUEST_DOMID;
 }
 
-/* In an L4 the adapter's slots stay, and the kernel's half is closed to ring 3 whatever U bits lie below. */
+/*
+ * In an L4 the adapter's slots stay, and the kernel's part is closed to ring 3 whatever U bits lie below. That is the upper half, but for a
+ * kernel that lives in the lower half and has no processes: then it is everything.
+ */
+static bool kernels_slot(unsigned slot)
+{
+	return slot > SLOT_LAST || domain.kernel_low;
+}
+
 static bool l4_value(unsigned slot, uint64_t *value)
 {
 	if (slot >= SLOT_FIRST && slot <= SLOT_LAST)
 		return false;
-	if (slot > SLOT_LAST)
+	if (kernels_slot(slot))
 		*value &= ~PTE_U;
 	return true;
 }
@@ -41,9 +49,10 @@ static void l4_adopt(uint64_t m)
 	uint64_t *l4 = mfn_to_va(mfn(m));
 
 	domain.frames[m] |= FRAME_L4;
+	for (unsigned i = 0; i < L4_ENTRIES; i++)
+		if (kernels_slot(i))
+			l4[i] &= ~PTE_U;
 	paging_install(l4);
-	for (unsigned i = SLOT_LAST + 1; i < L4_ENTRIES; i++)
-		l4[i] &= ~PTE_U;
 }
 
 /* The accessed and dirty bits that the processor has set since the guest looked are kept. */
