@@ -95,8 +95,7 @@ static struct vhdx *new_state(struct xd_image *image)
 	pthread_mutex_init(&v->lock, NULL);
 	pthread_mutex_init(&v->commit_lock, NULL);
 	image->state = v;
-	v->entry = image->flags & XD_OPEN_WRITE ? malloc((1 + VHDX_MAX_DIRTY) * VHDX_PAGE) : NULL;
-	if (vhdx_cache_init(&v->cache) || (!v->entry && image->flags & XD_OPEN_WRITE)) {
+	if (vhdx_cache_init(&v->cache)) {
 		free_state(v);
 		return NULL;
 	}

@@ -57,9 +57,9 @@ struct vhdx_page {
 
 struct vhdx_cache {
 	struct vhdx_page **buckets;
-	struct vhdx_page **pages; /* VHDX_MAX_PAGES slots */
+	struct vhdx_page **pages; /* all of them; at most VHDX_MAX_PAGES */
 	struct vhdx_page *last;   /* the one asked for last: most look-ups stay in a page */
-	uint32_t count, hand;
+	uint32_t count, room, hand;
 	uint32_t dirty_count;
 	struct vhdx_page *dirty[VHDX_MAX_DIRTY];
 };
@@ -120,7 +120,7 @@ struct vhdx {
 	_Atomic uint64_t file_end; /* bytes of the store */
 
 	pthread_mutex_t commit_lock;
-	uint8_t *entry;        /* room for the largest log entry */
+	uint8_t *entry;        /* room for the largest log entry; made by the first commit */
 	uint64_t log_sequence; /* of the next entry */
 	uint32_t log_head;     /* where it goes, bytes in the log */
 	bool log_open;         /* header.log_guid is set and the log holds an entry of ours */

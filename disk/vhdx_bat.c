@@ -195,7 +195,7 @@ int vhdx_bitmap_set(struct vhdx *v, uint64_t sector, uint64_t count, bool set, s
 int vhdx_bat_walk(struct vhdx *v, vhdx_bat_fn fn, void *ctx, struct xd_error *err)
 {
 	uint64_t entries = vhdx_bat_entries(v->blocks, v->chunk_shift, v->has_parent);
-	uint64_t *piece = malloc(WALK_BYTES), index = 0;
+	uint64_t *piece = malloc(xd_min(WALK_BYTES, entries * 8)), index = 0;
 	int ret = 0;
 
 	if (!piece)

@@ -4,7 +4,7 @@
 
 #include "disk/vhdx.h"
 
-#define BUCKETS 4096u
+#define BUCKETS 2048u
 #define NOWHERE (UINT64_MAX - (VHDX_PAGE - 1))
 
 static struct vhdx_page **bucket(const struct vhdx_cache *cache, uint64_t offset)
@@ -18,8 +18,7 @@ static struct vhdx_page **bucket(const struct vhdx_cache *cache, uint64_t offset
 int vhdx_cache_init(struct vhdx_cache *cache)
 {
 	cache->buckets = calloc(BUCKETS, sizeof(*cache->buckets));
-	cache->pages = calloc(VHDX_MAX_PAGES, sizeof(*cache->pages));
-	return cache->buckets && cache->pages ? 0 : XD_E_NOMEM;
+	return cache->buckets ? 0 : XD_E_NOMEM;
 }
 
 void vhdx_cache_free(struct vhdx_cache *cache)
@@ -90,6 +89,15 @@ static struct vhdx_page *new_page(struct vhdx_cache *cache)
 
 	if (cache->count == VHDX_MAX_PAGES)
 		return evict(cache);
+	if (cache->count == cache->room) {
+		uint32_t room = cache->room ? 2 * cache->room : 64;
+		void *pages = realloc(cache->pages, room * sizeof(*cache->pages));
+
+		if (!pages)
+			return NULL;
+		cache->pages = pages;
+		cache->room = room;
+	}
 	page = malloc(sizeof(*page));
 	if (page)
 		cache->pages[cache->count++] = page;

@@ -6,6 +6,8 @@
  * of the entry before durable, so nothing older is ever needed. An entry is at most 97 of at least 256 sectors, so it never
  * lands on the one before, and a torn entry leaves that one to be found.
  */
+#include <stdlib.h>
+
 #include "disk/vhdx.h"
 
 #define ENTRY_SECTORS (1 + VHDX_MAX_DIRTY)
@@ -146,6 +148,8 @@ static int commit(struct vhdx *v, struct xd_error *err)
 	if (v->poisoned)
 		return xd_fail(err, XD_E_IO, XD_NO_OFFSET,
 			       "an earlier write of this image's structures failed; open it again");
+	if (!v->entry && !(v->entry = malloc(ENTRY_SECTORS * VHDX_LOG_SECTOR)))
+		return xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "no memory for a log entry");
 	pthread_mutex_lock(&v->lock);
 	snapshot(v, &t);
 	pthread_mutex_unlock(&v->lock);

@@ -130,18 +130,22 @@ static int check_data(struct finder *f, uint32_t at, const struct vhdx_log_entry
 	return 0;
 }
 
-/* Is there a whole entry at `at`? f->sector holds its first sector. */
+/* Is there a whole entry at `at`? Most often there is not, and 64 bytes tell. */
 static int check_entry(struct finder *f, uint32_t at, bool *good, struct vhdx_log_entry *entry,
 		       struct xd_error *err)
 {
 	uint32_t crc, data_sectors = 0, first_data;
 	bool fits = false;
-	int ret;
+	int ret = xd_io_read(f->io, entry, sizeof(*entry), f->log.offset + at, err);
 
 	*good = false;
-	memcpy(entry, f->sector, sizeof(*entry));
-	if (!header_plausible(f, entry))
-		return 0;
+	if (ret || !header_plausible(f, entry))
+		return ret;
+	ret = xd_io_read(f->io, f->sector, VHDX_LOG_SECTOR, f->log.offset + at, err);
+	if (ret)
+		return ret;
+	/* The header that was checked is the one that counts. */
+	memcpy(f->sector, entry, sizeof(*entry));
 	crc = vhdx_crc32c(0, f->sector, 4);
 	crc = vhdx_crc32c(crc, (const uint8_t[4]){0}, 4);
 	crc = vhdx_crc32c(crc, f->sector + 8, VHDX_LOG_SECTOR - 8);
@@ -181,10 +185,8 @@ static int scan(struct finder *f, struct xd_error *err)
 	bool good;
 
 	for (uint64_t at = 0; at < f->log.length; at += VHDX_LOG_SECTOR) {
-		int ret = xd_io_read(f->io, f->sector, VHDX_LOG_SECTOR, f->log.offset + at, err);
+		int ret = check_entry(f, at, &good, &entry, err);
 
-		if (!ret)
-			ret = check_entry(f, at, &good, &entry, err);
 		if (!ret && good)
 			ret = remember(f, at, &entry, err);
 		if (ret)

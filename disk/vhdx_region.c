@@ -115,7 +115,6 @@ int vhdx_region_load(struct vhdx *v, struct xd_error *err)
 		ret = xd_fail(err, XD_E_CORRUPT, VHDX_REGION_TABLE_1,
 			      "both region tables are damaged");
 	if (!ret) {
-		v->regions_differ = memcmp(tables[0], tables[1], VHDX_REGION_TABLE_SIZE) != 0;
 		ret = parse_table(v, tables[good], copy_offset[good], err);
 	}
 	free(both);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A store for fuzzing: a template image that is never copied, and the pages that this run has changed. A run costs what it touches.
+ */
+#ifndef XENOLITH_FUZZ_VHDX_STORE_H
+#define XENOLITH_FUZZ_VHDX_STORE_H
+
+#include "disk/vhdx.h"
+
+#define FUZZ_PAGE  4096u
+#define FUZZ_PAGES 32768u /* 128 MiB; writes above fail with ENOSPC */
+
+struct fuzz_store {
+	const uint8_t *base;
+	uint64_t base_size;
+	uint64_t size;
+	uint8_t *page[FUZZ_PAGES]; /* NULL: as the template has it */
+	uint32_t touched[FUZZ_PAGES];
+	uint32_t touched_count;
+	struct xd_io io; /* close is a no-op */
+};
+
+void fuzz_store_start(struct fuzz_store *store, const uint8_t *base, uint64_t size);
+void fuzz_store_end(struct fuzz_store *store);
+/* Unchecked access for the harness; what lies outside of the store's pages is dropped. */
+void fuzz_store_write(struct fuzz_store *store, uint64_t offset, const void *bytes, size_t length);
+void fuzz_store_read(struct fuzz_store *store, uint64_t offset, void *bytes, size_t length);
+
+/* Makes headers' and region tables' checksums right, so that what the fuzzer changed in them is looked at. */
+void fuzz_store_fix(struct fuzz_store *store);
+
+enum fuzz_template { FUZZ_DYNAMIC, FUZZ_FIXED, FUZZ_CHILD, FUZZ_TEMPLATES };
+
+/* An image of that kind with a little data in it, 512-byte sectors, 1 MiB blocks; made once. */
+const uint8_t *fuzz_template(enum fuzz_template which, uint64_t *size);
+
+/* The library's calls must not fail here. */
+#define MUST(call)                        \
+	do {                              \
+		if (call)                 \
+			__builtin_trap(); \
+	} while (0)
+
+#endif
