@@ -13,15 +13,18 @@
 #include "adapter/x86/irq.h"
 #include "adapter/x86/log.h"
 #include "adapter/x86/paging.h"
+#include "adapter/x86/power.h"
 #include "adapter/x86/smpboot.h"
 #include "adapter/x86/traps.h"
 #include "adapter/x86/uart.h"
+#include "adapter/x86/user_l4.h"
 #include "adapter/xen/domain.h"
 #include "adapter/xen/mmu.h"
 #include "adapter/xen/time.h"
 #include "adapter/xen/upcall.h"
 #include "adapter/xen/vcpu.h"
 #include "core/bump.h"
+#include "core/options_adapter.h"
 #include "core/libc/shim.h"
 #include "core/string.h"
 #include <xen/features.h>
@@ -146,32 +149,72 @@ static _Noreturn void switch_stack(struct vp *vp)
 	__builtin_unreachable();
 }
 
+static void take_options(const char *line, struct adapter_options *options)
+{
+	static const enum log_level levels[] = {
+		[OPT_LOG_ERROR] = LOG_ERROR,
+		[OPT_LOG_WARNING] = LOG_WARNING,
+		[OPT_LOG_INFO] = LOG_INFO,
+		[OPT_LOG_DEBUG] = LOG_DEBUG,
+	};
+	static const enum crash_action actions[] = {
+		[OPT_CRASH_RESET] = CRASH_RESET,
+		[OPT_CRASH_OFF] = CRASH_OFF,
+		[OPT_CRASH_HALT] = CRASH_HALT,
+	};
+	static const enum user_l4_policy policies[] = {
+		[OPT_XPTI_AUTO] = USER_L4_AUTO,
+		[OPT_XPTI_ON] = USER_L4_ON,
+		[OPT_XPTI_OFF] = USER_L4_OFF,
+	};
+	char error[160];
+
+	if (!adapter_options_parse(line, options, error, sizeof(error)))
+		refuse("%s", error);
+	log_threshold = levels[options->loglevel];
+	crash_action = actions[options->crash];
+	user_l4_decide(policies[options->xpti]);
+}
+
+/* How many VPs the guest gets, before the hypervisor's side counts them. */
+static unsigned vps_wanted(const struct adapter_options *options)
+{
+	unsigned n = acpi_cpu_count() ? acpi_cpu_count() : 1;
+
+	if (options->vcpus && options->vcpus < n)
+		n = options->vcpus;
+	return n < MAX_VPS ? n : MAX_VPS;
+}
+
 _Noreturn void adapter_main(const struct bootinfo *boot)
 {
+	static struct adapter_options options;
 	const char *why;
 	unsigned vps;
 
 	uart_init();
+	acpi_init(boot->rsdp); /* first of all, so that a refusal can power off */
+	take_options(boot->cmdline, &options);
 	log_info("Xenolith, started by %s", boot->loader);
-	acpi_init(boot->rsdp); /* first: refuse() powers off */
-	why = hv_discover(NULL);
+	why = hv_discover(options.no_hv);
 	if (why)
 		refuse("%s", why);
 	if (!boot->nr_modules)
 		refuse("no kernel: give one as the first module");
-	vps = acpi_cpu_count() ? acpi_cpu_count() : 1;
-	if (vps > MAX_VPS)
-		vps = MAX_VPS;
-	memory_init(boot, vps);
+	vps = vps_wanted(&options);
+	memory_init(boot, vps, options.mem);
 	load_kernel(&boot->modules[0]);
 	if (boot->nr_modules > 1)
 		load_initrd(&boot->modules[1]);
-	paging_init(memory_max_mfn() << PAGE_SHIFT);
+	paging_init(memory_top());
 	hv_boot_init();
 	idt_init();
 	irq_register(VECTOR_KICK, kicked);
-	for (unsigned i = 0; i < vps_count(); i++)
+	if (vps > vps_count())
+		vps = vps_count();
+	for (unsigned i = 0; i < vps; i++)
 		vp_create(i, !domain.kernel_low);
-	domain_init(vps_count());
+	user_l4_init();
+	domain_init(vps);
 	switch_stack(vp_of(0));
 }

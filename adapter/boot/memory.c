@@ -133,11 +133,44 @@ uint64_t memory_max_mfn(void)
 	return max >> PAGE_SHIFT;
 }
 
-void memory_init(const struct bootinfo *boot, unsigned nr_vps)
+uint64_t memory_top(void)
+{
+	uint64_t top = memory_max_mfn() << PAGE_SHIFT;
+
+	return top > EARLY_END ? top : EARLY_END;
+}
+
+/* Keeps the lowest `limit` bytes of RAM, counting what is never the guest's too. */
+static void cut(uint64_t limit)
+{
+	uint64_t most;
+
+	/* The ranges are in no order: take from the highest until enough is gone. */
+	for (;;) {
+		uint64_t sum = 0;
+		struct range *last = &ram[0];
+
+		for (unsigned i = 0; i < nr_ram; i++) {
+			sum += ram[i].end - ram[i].start;
+			if (ram[i].end > last->end)
+				last = &ram[i];
+		}
+		if (sum <= limit)
+			return;
+		most = last->end - last->start;
+		last->end -= sum - limit < most ? page_up(sum - limit) : most;
+		if (last->start == last->end)
+			*last = ram[--nr_ram];
+	}
+}
+
+void memory_init(const struct bootinfo *boot, unsigned nr_vps, uint64_t limit)
 {
 	uint64_t max_mfn, size;
 
 	collect_ram(boot);
+	if (limit)
+		cut(limit);
 	for (unsigned i = 0; i < boot->nr_modules; i++)
 		lend(boot->modules[i].ma, boot->modules[i].size);
 	max_mfn = memory_max_mfn();

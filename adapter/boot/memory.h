@@ -17,8 +17,14 @@
 #include "adapter/boot/bootinfo.h"
 #include "adapter/x86/mem.h"
 
-/* Finds the memory and sets the pool up for `nr_vps` VPs; page_alloc works from here on. Refuses when there is too little. */
-void memory_init(const struct bootinfo *boot, unsigned nr_vps);
+/*
+ * Finds the memory, at most `limit` bytes of it (0: all), and sets the pool up for `nr_vps` VPs; page_alloc works from here on.
+ * Refuses when there is too little.
+ */
+void memory_init(const struct bootinfo *boot, unsigned nr_vps, uint64_t limit);
+
+/* One past the highest machine address that the direct map must reach: RAM, and 4 GiB for the firmware's tables. */
+uint64_t memory_top(void);
 
 /* One past the highest machine frame of RAM. */
 uint64_t memory_max_mfn(void);

@@ -19,6 +19,8 @@ void asm_offsets(void)
 	EMIT(VP_KERNEL_SP, offsetof(struct vp, kernel_sp));
 	EMIT(VP_SYSCALL_ENTRY, offsetof(struct vp, syscall_entry));
 	EMIT(VP_SYSCALL_MASKS, offsetof(struct vp, syscall_masks_events));
+	EMIT(VP_KERNEL_CR3, offsetof(struct vp, kernel_cr3));
+	EMIT(VP_USER_CR3, offsetof(struct vp, user_cr3));
 	EMIT(VP_PF_ENTRY, offsetof(struct vp, page_fault.address));
 	EMIT(VP_PF_MASKS, offsetof(struct vp, page_fault.masks_events));
 	EMIT(INFO_CR2, offsetof(struct vcpu_info, arch.cr2));

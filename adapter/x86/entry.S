@@ -68,6 +68,14 @@
 	.popsection
 	.endm
 
+/* Room for a jump to user_l4_\name, which user_l4.c writes where processes run on an L4 of their own. */
+	.macro USER_L4_SITE name
+	.globl user_l4_site_\name, user_l4_back_\name
+user_l4_site_\name:
+	.byte 0x0f, 0x1f, 0x44, 0x00, 0x00	/* a nop of five bytes */
+user_l4_back_\name:
+	.endm
+
 	.text
 
 /* One 16-byte stub a vector; idt.c computes their addresses. Vectors with an error code of the processor's own skip the 0. */
@@ -91,6 +99,7 @@ trap_stubs:
 	.balign 16
 
 trap_common:
+	USER_L4_SITE trap
 	SAVE_REGS
 	cld
 	mov %rsp, %rdi
@@ -102,7 +111,8 @@ trap_return:
 	mov FRAME_SIZE + VP_INFO(%rsp), %rax
 	cmpw $1, (%rax)			/* pending and not masked */
 	je 2f
-1:	RESTORE_REGS
+1:	USER_L4_SITE return
+	RESTORE_REGS
 	add $16, %rsp
 .Liret_trap:
 	iretq
@@ -293,6 +303,7 @@ guest_iret_begin:
 	mov (%r11), %rax
 	mov 16(%r11), %rcx
 	mov 8(%r11), %r11
+	USER_L4_SITE iret
 	swapgs
 	je 6f
 .Liret_user:
@@ -341,6 +352,74 @@ sysenter_common:
 	push $0
 	push $FRAME_SYSENTER
 	jmp trap_common
+
+/*
+ * Where processes run on the guest's user L4 (user_l4.h), these stand between the paths above and the guest. The user L4 maps the
+ * text and the VPs' windows only, so nothing else may be touched before the way in has loaded the kernel's L4, or after the way out
+ * has loaded the user's.
+ */
+	.globl user_l4_trap, user_l4_return, user_l4_iret, user_l4_syscall, user_l4_syscall32, user_l4_sysenter
+	.globl user_l4_page_fault
+user_l4_trap:
+	push %rax
+	push %rcx
+	mov %rsp, %rcx
+	or $(VP_STACK_SIZE - 1), %rcx
+	mov %cr3, %rax
+	cmp VP_USER_CR3 - (VP_SIZE - 1)(%rcx), %rax
+	jne 1f
+	mov VP_KERNEL_CR3 - (VP_SIZE - 1)(%rcx), %rax
+	mov %rax, %cr3
+1:	pop %rcx
+	pop %rax
+	jmp user_l4_back_trap
+
+user_l4_return:
+	testb $2, FRAME_CS(%rsp)
+	jz 1f
+	mov FRAME_SIZE + VP_USER_CR3(%rsp), %rax
+	test %rax, %rax
+	jz 1f
+	mov %rax, %cr3
+1:	jmp user_l4_back_return
+
+user_l4_iret:
+	pushf
+	push %rax
+	mov 56 + VP_USER_CR3(%rsp), %rax
+	test %rax, %rax
+	jz 1f
+	mov %rax, %cr3
+1:	pop %rax
+	popf
+	jmp user_l4_back_iret
+
+user_l4_page_fault:
+	testb $2, 16(%rsp)
+	jz 1f
+	push %rax
+	mov 56 + VP_KERNEL_CR3(%rsp), %rax
+	mov %rax, %cr3
+	pop %rax
+1:	jmp trap_page_fault
+
+	.macro KERNEL_L4_AT_VP
+	push %rax
+	mov 8 + VP_KERNEL_CR3(%rsp), %rax
+	mov %rax, %cr3
+	pop %rax
+	.endm
+user_l4_syscall:
+	test %rcx, %rcx
+	js hypercall
+	KERNEL_L4_AT_VP
+	jmp syscall_common
+user_l4_syscall32:
+	KERNEL_L4_AT_VP
+	jmp syscall32_common
+user_l4_sysenter:
+	KERNEL_L4_AT_VP
+	jmp sysenter_common
 
 /* _Noreturn void guest_enter(const struct frame *f): the frame goes where an exception would have left it */
 	.globl guest_enter

@@ -28,23 +28,31 @@ static const uint8_t ist_of[TRAP_EXCEPTIONS] = {
 static _Alignas(PAGE_SIZE) struct gate idt[256];
 extern const uint8_t trap_stubs[], trap_page_fault[];
 
+void idt_set(unsigned vector, const uint8_t *handler)
+{
+	uint64_t address = (uint64_t)handler;
+
+	idt[vector] = (struct gate){
+		.offset_0 = address,
+		.offset_16 = address >> 16,
+		.offset_32 = address >> 32,
+		.selector = SEL_ADAPTER_CS,
+		.ist = vector < TRAP_EXCEPTIONS ? ist_of[vector] : 0,
+		.type = 0x8e,
+	};
+}
+
 void idt_init(void)
 {
-	for (unsigned v = 0; v < 256; v++) {
-		uint64_t stub = v == TRAP_PF ? (uint64_t)trap_page_fault :
-					       (uint64_t)trap_stubs + v * STUB_SIZE;
-
-		idt[v] = (struct gate){
-			.offset_0 = stub,
-			.offset_16 = stub >> 16,
-			.offset_32 = stub >> 32,
-			.selector = SEL_ADAPTER_CS,
-			.ist = v < TRAP_EXCEPTIONS ? ist_of[v] : 0,
-			.type = 0x8e,
-		};
-	}
+	for (unsigned v = 0; v < 256; v++)
+		idt_set(v, v == TRAP_PF ? trap_page_fault : trap_stubs + v * STUB_SIZE);
 	idt_open(TRAP_BP);
 	idt_open(TRAP_OF);
+}
+
+const uint8_t *idt_page(void)
+{
+	return (const uint8_t *)idt;
 }
 
 void idt_open(unsigned vector)

@@ -43,6 +43,10 @@ enum trap_vector {
 void idt_init(void);
 void idt_load(void);
 
+/* Another handler for a vector; its page, for whoever maps it elsewhere. */
+void idt_set(unsigned vector, const uint8_t *handler);
+const uint8_t *idt_page(void);
+
 /* Shows registers, in the order that people of this field expect. */
 void frame_show(const struct frame *f);
 

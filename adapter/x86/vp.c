@@ -5,12 +5,14 @@
 #include "adapter/x86/mem.h"
 #include "adapter/x86/paging.h"
 #include "adapter/x86/traps.h"
+#include "adapter/x86/user_l4.h"
 #include "core/string.h"
 
 #define DESC_CODE64(dpl) (0x00af9b000000ffffull | (uint64_t)(dpl) << 45)
 #define DESC_CODE32(dpl) (0x00cf9b000000ffffull | (uint64_t)(dpl) << 45)
 #define DESC_DATA(dpl)	 (0x00cf93000000ffffull | (uint64_t)(dpl) << 45)
 
+#define STUB_SIZE      32
 #define RESERVED_FIRST 0xe000 /* FIRST_RESERVED_GDT_BYTE of the Xen ABI */
 
 struct tss {
@@ -25,6 +27,7 @@ struct tss {
 _Static_assert(sizeof(struct tss) == 104, "AMD64 manual volume 2, 12.2.5");
 
 extern const uint8_t syscall_common[], hypercall[], syscall32_common[], sysenter_common[];
+extern const uint8_t user_l4_syscall[], user_l4_syscall32[], user_l4_sysenter[];
 
 static uint64_t *gdt_entry(unsigned id, unsigned selector)
 {
@@ -98,9 +101,11 @@ static uint8_t *stub_page(unsigned id)
 static void make_stubs(unsigned id, const struct vp *vp, uint8_t *writable, bool has_processes)
 {
 	uint64_t at = (uint64_t)stub_page(id);
+	const uint8_t *from_process = user_l4_used() ? user_l4_syscall : syscall_common;
+	const uint8_t *from_compat = user_l4_used() ? user_l4_syscall32 : syscall32_common;
 
-	make_stub(at, writable, vp, has_processes ? syscall_common : hypercall);
-	make_stub(at + 32, writable + 32, vp, syscall32_common);
+	make_stub(at, writable, vp, has_processes ? from_process : hypercall);
+	make_stub(at + STUB_SIZE, writable + STUB_SIZE, vp, from_compat);
 }
 
 struct vp *vp_create(unsigned id, bool has_processes)
@@ -160,21 +165,24 @@ static void load_syscall(unsigned id)
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | EFER_NXE);
 	wrmsr(MSR_STAR, (uint64_t)SEL_USER_CS32 << 48 | (uint64_t)SEL_ADAPTER_CS << 32);
 	wrmsr(MSR_LSTAR, stub);
-	wrmsr(MSR_CSTAR, stub + 32);
+	wrmsr(MSR_CSTAR, stub + STUB_SIZE);
 	wrmsr(MSR_SYSCALL_MASK, RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT |
 				    RFLAGS_RF | RFLAGS_VM | RFLAGS_AC | RFLAGS_VIF | RFLAGS_VIP);
 	if (cpuid(0).ebx == 0x756e6547) { /* "Genu": AMD has no sysenter in long mode */
 		wrmsr(MSR_SYSENTER_CS, SEL_ADAPTER_CS);
 		wrmsr(MSR_SYSENTER_ESP, (uint64_t)vp_of(id));
-		wrmsr(MSR_SYSENTER_EIP, (uint64_t)sysenter_common);
+		wrmsr(MSR_SYSENTER_EIP,
+		      (uint64_t)(user_l4_used() ? user_l4_sysenter : sysenter_common));
 	}
 }
 
 static uint64_t cr4_wanted(void)
 {
-	uint64_t cr4 = CR4_DE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+	uint64_t cr4 = CR4_DE | CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 	uint32_t leaf7 = cpuid(0).eax >= 7 ? cpuid_count(7, 0).ebx : 0;
 
+	if (!user_l4_used())
+		cr4 |= CR4_PGE;
 	if (cpuid(1).ecx & 1u << 26)
 		cr4 |= CR4_OSXSAVE; /* before the guest looks, or it falls back to FXSAVE */
 	if (leaf7 & 1u << 0)

@@ -57,7 +57,6 @@ struct domain {
 	unsigned nr_vcpus;
 	bool runstate_update_flag; /* VMASST_TYPE_runstate_update_flag */
 	bool kernel_low;	   /* the guest's kernel lives in the lower half of the address space */
-	bool user_l4;		   /* run processes on the guest's own user L4 */
 	struct lock memory_lock;
 	uint64_t free_head;	   /* frames that the guest gave back: a list through the frames, 0 ends it */
 	struct vcpu vcpus[MAX_VPS];

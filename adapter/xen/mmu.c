@@ -10,6 +10,7 @@
 #include "adapter/x86/guest_access.h"
 #include "adapter/x86/paging.h"
 #include "adapter/x86/traps.h"
+#include "adapter/x86/user_l4.h"
 #include "adapter/xen/domain.h"
 #include "adapter/xen/handlers.h"
 #include "core/string.h"
@@ -264,6 +265,7 @@ static long pin(uint64_t m, bool l4)
 	if (!frame_is_guests(m))
 		return -XEN_EINVAL;
 	domain.frames[m] |= FRAME_TABLE;
+	/* Linux pins its user L4s too; those are never loaded but as such (new_user_baseptr puts the least in). */
 	if (l4)
 		l4_adopt(m);
 	return 0;
@@ -277,15 +279,18 @@ static long unpin(uint64_t m)
 	return 0;
 }
 
-/* The user L4 is looked at only where processes run on it. 0 is allowed: no process will run. */
+/*
+ * The L4 that processes run on, where they have one of their own (user_l4.h); 0: none will run. It is adopted each time: it is
+ * loaded once a context switch, and its slots are its guest's to write in between.
+ */
 static long new_user_baseptr(uint64_t m)
 {
 	if (m && !frame_is_guests(m))
 		return -XEN_EINVAL;
-	if (!domain.user_l4)
+	if (!user_l4_used())
 		return 0;
-	if (m && !(domain.frames[m] & FRAME_L4))
-		l4_adopt(m);
+	if (m)
+		user_l4_install(mfn_to_va(mfn(m)));
 	this_vp()->user_cr3 = m << PAGE_SHIFT;
 	return 0;
 }
