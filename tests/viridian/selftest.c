@@ -514,8 +514,8 @@ _Noreturn void adapter_main(const struct bootinfo *boot)
 	if (why)
 		refuse("%s", why);
 	vps = acpi_cpu_count() ? acpi_cpu_count() : 1;
-	memory_init(boot, vps < MAX_VPS ? vps : MAX_VPS);
-	paging_init(memory_max_mfn() << PAGE_SHIFT);
+	memory_init(boot, vps < MAX_VPS ? vps : MAX_VPS, 0);
+	paging_init(memory_top());
 	hv_boot_init();
 	idt_init();
 	irq_register(VECTOR_KICK, kicked);
