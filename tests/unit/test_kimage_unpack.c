@@ -12,6 +12,7 @@
 #include <string.h>
 #include <glob.h>
 #include <lz4.h>
+#include <lzma.h>
 #include <cmocka.h>
 
 #include <xen/features.h>
@@ -266,6 +267,34 @@ static void damage_is_located(void **state)
 	free(copy);
 }
 
+/* A footer that is sound in itself but belongs to another stream. */
+static void an_xz_footer_must_match_its_stream(void **state)
+{
+	struct kimage_payload p = probe(&fixtures[2]);
+	unsigned char *copy = copy_of(p.data, p.size),
+		      *end = copy + p.size - LZMA_STREAM_HEADER_SIZE;
+	lzma_stream_flags flags;
+
+	(void)state;
+	p.data = copy;
+	for (int change = 0; change < 3; change++) {
+		lzma_stream_flags other;
+		struct result r;
+
+		if (change == 0) {
+			assert_int_equal(lzma_stream_footer_decode(&flags, end), LZMA_OK);
+		}
+		other = flags;
+		other.backward_size += change == 1 ? 4 : 0;
+		other.check = change == 2 ? LZMA_CHECK_CRC64 : flags.check;
+		assert_int_equal(lzma_stream_footer_encode(&other, end), LZMA_OK);
+		r = unpack(&p, kernel_size, p.work_size);
+		assert_int_equal(r.error, change == 0 ? KIMAGE_OK : KIMAGE_E_CORRUPT);
+		free(r.out);
+	}
+	free(copy);
+}
+
 static void contents_of_another_size_than_declared_are_refused(void **state)
 {
 	(void)state;
@@ -459,6 +488,7 @@ int main(void)
 	    cmocka_unit_test(a_truncated_file_never_loads),
 	    cmocka_unit_test(damage_is_noticed_and_stays_in_bounds),
 	    cmocka_unit_test(damage_is_located),
+	    cmocka_unit_test(an_xz_footer_must_match_its_stream),
 	    cmocka_unit_test(contents_of_another_size_than_declared_are_refused),
 	    cmocka_unit_test(a_damaged_bzimage_header_is_refused),
 	    cmocka_unit_test(anything_else_is_no_kernel),

@@ -105,8 +105,8 @@ static void sizes_have_suffixes(void **state)
 	assert_true(parse("size=2G") && got.size == 2ull << 30);
 	assert_true(parse("size=1T") && got.size == 1ull << 40);
 	assert_error("size=2T", "option 'size=2T': expected a size of 4K..1T");
-	assert_error("size=16777216T",
-		     "option 'size=16777216T': expected a size of 4K..1T"); /* 2^64 */
+	assert_error("size=16777217T",
+		     "option 'size=16777217T': expected a size of 4K..1T"); /* 2^64 + 1T */
 	assert_error("size=M", "option 'size=M': expected a size of 4K..1T");
 	assert_error("size=1MB", "option 'size=1MB': expected a size of 4K..1T");
 	assert_error("size=1m", "option 'size=1m': expected a size of 4K..1T");
