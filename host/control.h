@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #define CONTROL_NAME_MAX    64u
+#define CONTROL_FOLDER_MAX  256u
 #define CONTROL_MAX_CLIENTS 16u
 #define CONTROL_LINE_MAX    256u
 

@@ -26,6 +26,21 @@ static int check_folder(const char *path)
 	return 0;
 }
 
+/* With the folder above it, which a minimal system may lack. */
+static int make_folder(const char *path)
+{
+	char parent[CONTROL_FOLDER_MAX];
+	char *slash;
+
+	snprintf(parent, sizeof(parent), "%s", path);
+	slash = strrchr(parent, '/');
+	if (slash && slash != parent) {
+		*slash = '\0';
+		mkdir(parent, 0755);
+	}
+	return mkdir(path, 0700) < 0 && errno != EEXIST ? -1 : 0;
+}
+
 int control_folder(char *to, size_t size, bool create)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
@@ -41,7 +56,7 @@ int control_folder(char *to, size_t size, bool create)
 	if (length < 0 || (size_t)length >= size) {
 		return say_error("XDG_RUNTIME_DIR: too long");
 	}
-	if (create && mkdir(to, 0700) < 0 && errno != EEXIST) {
+	if (create && make_folder(to) < 0) {
 		return say_error("%s: %s", to, strerror(errno));
 	}
 	return create ? check_folder(to) : 0;
