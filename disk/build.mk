@@ -31,4 +31,5 @@ ALL += $(DISK_STATIC) $(DISK_SHARED) $(NBDKIT_PLUGIN)
 include disk/sanitized.mk
 -include $(filter-out disk/build.mk disk/sanitized.mk,$(wildcard disk/*.mk))
 
+$(eval $(call unit_test,vhd,tests/unit/test_vhd.c $(DISK_ASAN),$(DISK_ASAN) -pthread))
 $(eval $(call unit_test,vhd_crash,tests/unit/test_vhd_crash.c tests/unit/crash_io.c $(DISK_ASAN),$(DISK_ASAN) -pthread))
