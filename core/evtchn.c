@@ -494,10 +494,13 @@ int evtchn_internal_bind(struct evtchn *ev, evtchn_port_t port, evtchn_callback 
 
 bool evtchn_internal_notify(struct evtchn *ev, int handle)
 {
-	struct evtchn_internal *internal = &ev->c.internals[handle];
+	struct evtchn_internal *internal;
 	evtchn_port_t port;
 	uint64_t word;
 
+	if (handle < 0)
+		return false;
+	internal = &ev->c.internals[handle];
 	lock_take(&internal->lock);
 	port = internal->port;
 	lock_drop(&internal->lock);

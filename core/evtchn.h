@@ -147,7 +147,7 @@ bool evtchn_is_pending(struct evtchn *ev, evtchn_port_t port);
  * alloc: makes a guest port that is connected from the start (the console's and xenstore's, whose ports go into start_info).
  * bind: connects to a port that the guest left unbound for domain 0 (a front end's event-channel key). Look at the ring
  *       once afterwards: what the guest sent before is lost.
- * notify: raises the guest's port; false when the guest has closed it.
+ * notify: raises the guest's port; false when the guest has closed it, or the handle is negative (not bound, or not any more).
  * unbind: gives the guest's port back as unbound; the handle is free again.
  */
 int evtchn_internal_alloc(struct evtchn *ev, evtchn_callback callback, void *ctx,

@@ -4,8 +4,6 @@
 #include "core/string.h"
 #include <xen/io/protocols.h>
 
-#define NAME_MAX_LOCAL 48
-
 unsigned vbd_number(unsigned index)
 {
 	return index < 16 ? 202 << 8 | index << 4 : 1u << 28 | index << 8;
@@ -97,17 +95,11 @@ static int describe(struct xenbus_device *bus)
 	return rc ? rc : xenbus_write_uint(bus, "physical-sector-size", disk->physical_sector_size);
 }
 
-/* A key of one queue: "event-channel" or "queue-3/event-channel". */
 static int read_key(struct vbd_queue *vq, const char *key, uint64_t *value)
 {
 	struct vbd *vbd = vq->vbd;
-	char name[NAME_MAX_LOCAL];
 
-	if (vbd->nr_queues > 1)
-		fmt(name, sizeof(name), "queue-%u/%s", (unsigned)(vq - vbd->queues), key);
-	else
-		fmt(name, sizeof(name), "%s", key);
-	return xenbus_read_front_uint(&vbd->bus, name, UINT32_MAX, value);
+	return xenbus_read_queue(&vbd->bus, vbd->nr_queues, vq - vbd->queues, key, value);
 }
 
 static int read_ring_ref(struct vbd_queue *vq, unsigned i, uint64_t *ref)
@@ -162,18 +154,6 @@ static int read_abi(struct xenbus_device *bus, enum blkif_abi *abi)
 	return -XEN_EINVAL;
 }
 
-/* A number that the front end may leave out. */
-static int read_optional(struct xenbus_device *bus, const char *name, uint64_t fallback,
-			 uint64_t max, uint64_t *value)
-{
-	int rc = xenbus_read_front_uint(bus, name, max, value);
-
-	if (rc != -XEN_ENOENT)
-		return rc;
-	*value = fallback;
-	return 0;
-}
-
 static int connect_queue(struct vbd_queue *vq, enum blkif_abi abi, unsigned nr_pages)
 {
 	struct vbd *vbd = vq->vbd;
@@ -199,8 +179,11 @@ static int connect_front(struct xenbus_device *bus)
 	enum blkif_abi abi;
 	int rc = read_abi(bus, &abi);
 
-	rc = rc ? rc : read_optional(bus, "multi-queue-num-queues", 1, vbd->max_queues, &nr_queues);
-	rc = rc ? rc : read_optional(bus, "ring-page-order", 0, VBD_RING_ORDER_MAX, &order);
+	rc = rc ? rc
+		: xenbus_read_front_optional(bus, "multi-queue-num-queues", 1, vbd->max_queues,
+					     &nr_queues);
+	rc = rc ? rc
+		: xenbus_read_front_optional(bus, "ring-page-order", 0, VBD_RING_ORDER_MAX, &order);
 	if (rc || !nr_queues)
 		return -XEN_EINVAL;
 	vbd->nr_queues = nr_queues;

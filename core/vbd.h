@@ -31,7 +31,7 @@ struct vbd_queue {
 	struct vbd *vbd;
 	grant_ref_t ring_ref[VBD_RING_PAGES];
 	unsigned nr_ring_pages; /* acquired */
-	int channel;            /* event channel handle, -1 for none */
+	_Atomic int channel;    /* event channel handle, -1 for none */
 	bool started;
 };
 

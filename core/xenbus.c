@@ -53,6 +53,28 @@ int xenbus_read_front_uint(struct xenbus_device *device, const char *name, uint6
 	return rc ? rc : *value > max ? -XEN_EINVAL : 0;
 }
 
+int xenbus_read_front_optional(struct xenbus_device *device, const char *name, uint64_t fallback,
+			       uint64_t max, uint64_t *value)
+{
+	int rc = xenbus_read_front_uint(device, name, max, value);
+
+	if (rc != -XEN_ENOENT)
+		return rc;
+	*value = fallback;
+	return 0;
+}
+
+int xenbus_read_queue(struct xenbus_device *device, unsigned nr_queues, unsigned queue,
+		      const char *key, uint64_t *value)
+{
+	char name[48];
+
+	if (nr_queues == 1)
+		return xenbus_read_front_uint(device, key, UINT32_MAX, value);
+	fmt(name, sizeof(name), "queue-%u/%s", queue, key);
+	return xenbus_read_front_uint(device, name, UINT32_MAX, value);
+}
+
 static int set_state(struct xenbus_device *device, enum xenbus_state state)
 {
 	device->state = state;

@@ -62,3 +62,9 @@ int xenbus_write_front(struct xenbus_device *device, const char *name, const cha
 int xenbus_read_front(struct xenbus_device *device, const char *name, char *buf, size_t size);
 int xenbus_read_front_uint(struct xenbus_device *device, const char *name, uint64_t max,
 			   uint64_t *value);
+/* The same for a key that the front end may leave out. */
+int xenbus_read_front_optional(struct xenbus_device *device, const char *name, uint64_t fallback,
+			       uint64_t max, uint64_t *value);
+/* A 32-bit key of one queue: "<key>" where there is one queue only, else "queue-<n>/<key>". */
+int xenbus_read_queue(struct xenbus_device *device, unsigned nr_queues, unsigned queue,
+		      const char *key, uint64_t *value);

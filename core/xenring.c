@@ -75,6 +75,22 @@ bool xenring_rearm(struct xenring *ring)
 	return __atomic_load_n(&header(ring)->req_prod, __ATOMIC_SEQ_CST) != ring->req_cons;
 }
 
+bool xenring_want(struct xenring *ring, uint32_t need)
+{
+	struct xenring_header *h = header(ring);
+	uint32_t prod = __atomic_load_n(&h->req_prod, __ATOMIC_ACQUIRE), seen;
+
+	do {
+		seen = prod;
+		if (seen - ring->req_cons >= need)
+			return true;
+		__atomic_store_n(&h->req_event, seen + 1, __ATOMIC_SEQ_CST);
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		prod = __atomic_load_n(&h->req_prod, __ATOMIC_SEQ_CST);
+	} while (prod != seen);
+	return false;
+}
+
 uint32_t xenring_open(const struct xenring *ring)
 {
 	return ring->req_cons - ring->rsp_prod;

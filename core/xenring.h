@@ -42,6 +42,8 @@ enum xenring_result xenring_take(struct xenring *ring, void *entry);
 uint32_t xenring_waiting(const struct xenring *ring);
 /* Asks for an event at the next request; true when one has come meanwhile. */
 bool xenring_rearm(struct xenring *ring);
+/* Whether `need` requests wait; if not, asks for an event at the next one that comes. */
+bool xenring_want(struct xenring *ring, uint32_t need);
 /* Requests taken and not answered yet. */
 uint32_t xenring_open(const struct xenring *ring);
 /* Writes a response of len bytes into the next slot, for the next push. There must be an open request. */
