@@ -159,6 +159,8 @@ int main(void)
 	prepare();
 	mode = parameter("mode", "checks");
 	printf("userland: %s after %.6f s\n", mode, now());
+	printf("userland: %d CPUs, %ld KiB\n", online_cpus(),
+	       sysconf(_SC_PHYS_PAGES) * (sysconf(_SC_PAGESIZE) / 1024));
 	if (!strcmp(mode, "checks"))
 		run_checks();
 	else if (!strcmp(mode, "stress"))
