@@ -15,6 +15,7 @@ CORE_XEN_SRC := core/arena.c core/pvconsole.c $(XENSTORE_SRC) $(EVTCHN_SRC) $(GN
 
 $(eval $(call unit_test,arena,tests/unit/test_arena.c core/arena.c))
 $(eval $(call unit_test,xenstore,tests/unit/test_xenstore.c core/fmt.c $(XENSTORE_SRC)))
+$(eval $(call unit_test,xs_wire,tests/unit/test_xs_wire.c core/fmt.c $(XENSTORE_SRC)))
 $(eval $(call unit_test,evtchn,tests/unit/test_evtchn.c $(EVTCHN_SRC)))
 $(eval $(call unit_test,evtchn_threads,tests/unit/test_evtchn_threads.c $(EVTCHN_SRC)))
 $(BUILD)/tests/unit/evtchn_threads: SANITIZE := -fsanitize=thread

@@ -273,9 +273,16 @@ static int do_unwatch(struct req *req)
 	return rc ? rc : ack(req);
 }
 
+/* A new kernel's first request: what the one before left behind goes, transactions too. */
 static int do_reset_watches(struct req *req)
 {
-	xs_watch_remove_all(&req->conn->peer);
+	struct xs_peer *peer = &req->conn->peer;
+
+	if (req->txn->id)
+		req->txn = NULL;
+	while (peer->txns)
+		xs_txn_close(peer, peer->txns, false);
+	xs_watch_remove_all(peer);
 	return ack(req);
 }
 
