@@ -303,11 +303,11 @@ static int check_tail(struct audit *a, struct xd_error *err)
 	uint64_t end = v->space.end * VHDX_MIB;
 	enum xd_mend mend = XD_MEND_CAN;
 
-	if (end >= v->file_end)
+	/* Where the BAT is wrong, what it does not name may be somebody's data. */
+	if (end >= v->file_end || v->damaged)
 		return 0;
 	a->checker->report->unused_bytes = v->file_end - end;
-	/* Where the BAT is wrong, what it does not name may be somebody's data. */
-	if (a->checker->repair && !v->damaged) {
+	if (a->checker->repair) {
 		int ret = begin_repair(a, err);
 
 		if (!ret)
