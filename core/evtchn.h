@@ -84,7 +84,8 @@ struct evtchn_config {
 struct evtchn {
 	struct evtchn_config c;
 	struct lock lock;
-	atomic_bool fifo; /* which ABI */
+	atomic_bool fifo;       /* which ABI */
+	_Atomic uint32_t limit; /* ports below it can be used in this ABI */
 	_Atomic uint32_t nr_array_pages;
 	_Atomic(_Atomic uint32_t *) array[EVTCHN_FIFO_PAGES];
 	_Atomic uint32_t nr_polling;

@@ -247,6 +247,7 @@ static void switch_over(struct evtchn *ev)
 		if (evtchn_2l_is_pending(ev, port))
 			ev->c.ports[port].pending = 1;
 	atomic_store(&ev->fifo, true);
+	evtchn_set_limit(ev);
 }
 
 int evtchn_init_control(struct evtchn *ev, struct evtchn_init_control *arg)

@@ -44,6 +44,35 @@ static inline uint32_t evtchn_arg(uint64_t word)
 	return word >> 32;
 }
 
+/* Timer and debug VIRQs are each vCPU's own, the others global. */
+static inline bool evtchn_per_vcpu(uint32_t virq)
+{
+	return virq == VIRQ_TIMER || virq == VIRQ_DEBUG || virq == VIRQ_XENOPROF ||
+	       virq == VIRQ_XENPMU;
+}
+
+/* The port's state word; 0 (free) for a number that is no port. */
+static inline uint64_t evtchn_word_of(const struct evtchn *ev, evtchn_port_t port)
+{
+	return port && port < ev->limit ? ev->c.ports[port].word : 0;
+}
+
+static inline bool evtchn_valid(const struct evtchn *ev, evtchn_port_t port)
+{
+	return evtchn_state(evtchn_word_of(ev, port)) != EVTCHN_FREE;
+}
+
+/* After a change of the ABI: sets the limit. */
+void evtchn_set_limit(struct evtchn *ev);
+/* With the lock: the lowest free port, now in the state of `word`, or EVTCHN_NO_PORT. */
+evtchn_port_t evtchn_take_port(struct evtchn *ev, uint64_t word);
+/* Makes the port pending, in whatever ABI, and wakes who polls it. */
+void evtchn_raise(struct evtchn *ev, evtchn_port_t port, uint64_t word);
+
+/* The guest sends on an internal channel; it closes one, with the lock held. */
+void evtchn_internal_call(struct evtchn *ev, uint32_t handle, evtchn_port_t port);
+void evtchn_internal_free(struct evtchn *ev, uint32_t handle);
+
 /* Sets the vCPU's evtchn_upcall_pending and kicks it if that is new. */
 void evtchn_mark_upcall(struct evtchn *ev, unsigned vcpu);
 

@@ -4,7 +4,7 @@
 
 XENSTORE_SRC := $(addprefix core/,xenstore.c xenstore_node.c xenstore_txn.c xenstore_ops.c xenstore_watch.c \
 	xs_wire.c xs_request.c xs_guest.c)
-EVTCHN_SRC := $(addprefix core/,evtchn.c evtchn_2l.c evtchn_fifo.c)
+EVTCHN_SRC := $(addprefix core/,evtchn.c evtchn_ops.c evtchn_internal.c evtchn_2l.c evtchn_fifo.c)
 GNTTAB_SRC := $(addprefix core/,gnttab.c gnttab_access.c)
 BLKBACK_SRC := $(addprefix core/,xenring.c blkif.c blkback.c)
 VBD_SRC := $(addprefix core/,xenbus.c vbd.c)
