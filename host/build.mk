@@ -16,3 +16,22 @@ $(BUILD)/hosted/host/dsdt.hex: host/dsdt.dsl | deps-stamp
 $(HOST_OBJECTS): $(BUILD)/hosted/%.o: %.c | deps-stamp
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) -DXENOLITH_HOSTED -MMD -MP -c -o $@ $<
+
+# Tests: a guest made of test code (tests/host/fake_guest.h) against the servers.
+HOST_VMBUS_SRC := core/vmbus_ring.c host/gmem.c host/loop.c host/say.c $(filter-out host/vmbus/inbox.c,$(wildcard host/vmbus/*.c)) \
+	tests/host/fake_guest.c
+
+$(eval $(call unit_test,vmbus_ring,tests/unit/test_vmbus_ring.c core/vmbus_ring.c))
+$(eval $(call unit_test,vmbus,tests/unit/test_vmbus.c $(HOST_VMBUS_SRC)))
+
+HOST_STORVSP_SRC := $(HOST_VMBUS_SRC) host/storvsp.c host/scsi.c host/scsi_replies.c host/block.c
+HOST_NETVSP_SRC := $(HOST_VMBUS_SRC) host/netvsp.c host/rndis.c host/net_finish.c
+
+$(eval $(call fuzzer,vmbus,tests/fuzz/fuzz_vmbus.c $(HOST_VMBUS_SRC)))
+$(eval $(call fuzzer,storvsp,tests/fuzz/fuzz_storvsp.c $(HOST_STORVSP_SRC) $$(DISK_FUZZ),$$(DISK_FUZZ) -pthread))
+$(eval $(call fuzzer,scsi,tests/fuzz/fuzz_scsi.c host/scsi.c host/scsi_replies.c))
+$(eval $(call fuzzer,rndis,tests/fuzz/fuzz_rndis.c host/rndis.c host/net_finish.c))
+$(eval $(call fuzzer,netvsp,tests/fuzz/fuzz_netvsp.c $(HOST_NETVSP_SRC)))
+$(eval $(call unit_test,storvsp,tests/unit/test_storvsp.c $(HOST_STORVSP_SRC) $$(DISK_ASAN),$$(DISK_ASAN) -pthread))
+$(eval $(call unit_test,netvsp,tests/unit/test_netvsp.c $(HOST_NETVSP_SRC)))
+$(eval $(call unit_test,net_finish,tests/unit/test_net_finish.c host/net_finish.c))

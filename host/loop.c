@@ -20,8 +20,12 @@ void loop_destroy(struct loop *loop)
 	}
 }
 
-static void handle_pending(struct loop *loop)
+bool loop_turn(struct loop *loop, int timeout)
 {
+	int count = epoll_wait(loop->epoll, loop->pending,
+			       sizeof(loop->pending) / sizeof(loop->pending[0]), timeout);
+
+	loop->pending_count = count > 0 ? count : 0;
 	for (int i = 0; i < loop->pending_count; i++) {
 		struct loop_watch *watch = loop->pending[i].data.ptr;
 
@@ -30,17 +34,14 @@ static void handle_pending(struct loop *loop)
 		}
 	}
 	loop->pending_count = 0;
+	return count > 0;
 }
 
 void loop_run(struct loop *loop)
 {
 	loop->stopping = false;
 	while (!loop->stopping) {
-		int count = epoll_wait(loop->epoll, loop->pending,
-				       sizeof(loop->pending) / sizeof(loop->pending[0]), -1);
-
-		loop->pending_count = count > 0 ? count : 0;
-		handle_pending(loop);
+		loop_turn(loop, -1);
 	}
 }
 

@@ -27,6 +27,8 @@ struct loop {
 /* 0 or -errno. */
 int loop_init(struct loop *loop);
 void loop_destroy(struct loop *loop);
+/* Handles what is there, or comes within `timeout` ms (-1: any time). False where there was nothing. */
+bool loop_turn(struct loop *loop, int timeout);
 /* Handles events until loop_stop(), which a handler calls. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);

@@ -236,8 +236,8 @@ static bool gather_section(struct netvsp *adapter, const struct nvsp_message *me
 	uint64_t offset = (uint64_t)message->rndis.section * SEND_SECTION;
 	uint32_t bytes = message->rndis.section_bytes;
 
-	if (message->rndis.section == NVSP_NO_SECTION) {
-		return true;
+	if (message->rndis.section == NVSP_NO_SECTION || bytes == 0) {
+		return true; /* there may be no send buffer either */
 	}
 	if (bytes > SEND_SECTION || offset + bytes > adapter->send.bytes) {
 		return false;

@@ -141,29 +141,28 @@ struct vmbus_open_result {
 } __attribute__((packed));
 _Static_assert(sizeof(struct vmbus_open_result) == 20, "open result");
 
-/* One range of a GPADL or of a GPA-direct packet: `bytes` from `offset` in the first of the frames that follow. */
+/* One range of a GPADL or of a GPA-direct packet: `bytes` from `offset` in the first of the 64-bit frames that follow. */
 struct vmbus_gpa_range {
 	uint32_t bytes;
 	uint32_t offset;
-	uint64_t frame[];
 } __attribute__((packed));
 _Static_assert(sizeof(struct vmbus_gpa_range) == 8, "range");
 
+/* Then the ranges, which go on in the bodies. */
 struct vmbus_gpadl_header {
 	struct vmbus_header header;
 	uint32_t channel;
 	uint32_t gpadl;
 	uint16_t range_bytes; /* of all ranges, over this message and its bodies */
 	uint16_t range_count;
-	uint8_t ranges[];
 } __attribute__((packed));
 _Static_assert(sizeof(struct vmbus_gpadl_header) == 20, "GPADL header");
 
+/* Then the ranges, from where the message before ended. */
 struct vmbus_gpadl_body {
 	struct vmbus_header header;
 	uint32_t number;
 	uint32_t gpadl;
-	uint8_t ranges[]; /* goes on where the message before ended */
 } __attribute__((packed));
 _Static_assert(sizeof(struct vmbus_gpadl_body) == 16, "GPADL body");
 

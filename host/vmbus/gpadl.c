@@ -111,7 +111,8 @@ void gpadl_header(struct vmbus *bus, const struct vmbus_gpadl_header *message, u
 	bus->gpadls = gpadl;
 	bus->gpadl_count++;
 	bus->all_frames += frames;
-	take(bus, &bus->gpadls, message->ranges, length - (uint32_t)sizeof(*message));
+	take(bus, &bus->gpadls, (const uint8_t *)(message + 1),
+	     length - (uint32_t)sizeof(*message));
 }
 
 void gpadl_body(struct vmbus *bus, const struct vmbus_gpadl_body *message, uint32_t length)
@@ -119,7 +120,7 @@ void gpadl_body(struct vmbus *bus, const struct vmbus_gpadl_body *message, uint3
 	struct gpadl **at = find(bus, message->gpadl);
 
 	if (*at && (*at)->got < (*at)->wanted) {
-		take(bus, at, message->ranges, length - (uint32_t)sizeof(*message));
+		take(bus, at, (const uint8_t *)(message + 1), length - (uint32_t)sizeof(*message));
 	}
 }
 
