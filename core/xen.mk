@@ -23,6 +23,8 @@ $(eval $(call unit_test,gnttab,tests/unit/test_gnttab.c $(GNTTAB_SRC)))
 $(eval $(call unit_test,blkback,tests/unit/test_blkback.c $(BLKBACK_SRC) $(GNTTAB_SRC)))
 $(eval $(call unit_test,vbd,tests/unit/test_vbd.c core/fmt.c $(VBD_SRC) $(BLKBACK_SRC) $(GNTTAB_SRC) \
 	$(EVTCHN_SRC) $(XENSTORE_SRC)))
+$(eval $(call unit_test,blkback_threads,tests/unit/test_blkback_threads.c $(BLKBACK_SRC) $(GNTTAB_SRC)))
+$(BUILD)/tests/unit/blkback_threads: SANITIZE := -fsanitize=thread
 $(eval $(call unit_test,netback,tests/unit/test_netback.c $(NETBACK_SRC) $(GNTTAB_SRC)))
 $(eval $(call unit_test,vif,tests/unit/test_vif.c core/fmt.c $(VIF_SRC) $(NETBACK_SRC) $(GNTTAB_SRC) \
 	$(EVTCHN_SRC) $(XENSTORE_SRC)))

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The event indices are a handshake: one side publishes and then looks whether the other wants to hear, the other says that it
+ * wants to hear and then looks whether something was published. Sequentially consistent stores keep each in that order.
+ */
 #include "core/xenring.h"
 #include "core/string.h"
 
@@ -71,7 +75,6 @@ enum xenring_result xenring_take(struct xenring *ring, void *entry)
 bool xenring_rearm(struct xenring *ring)
 {
 	__atomic_store_n(&header(ring)->req_event, ring->req_cons + 1, __ATOMIC_SEQ_CST);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return __atomic_load_n(&header(ring)->req_prod, __ATOMIC_SEQ_CST) != ring->req_cons;
 }
 
@@ -85,7 +88,6 @@ bool xenring_want(struct xenring *ring, uint32_t need)
 		if (seen - ring->req_cons >= need)
 			return true;
 		__atomic_store_n(&h->req_event, seen + 1, __ATOMIC_SEQ_CST);
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 		prod = __atomic_load_n(&h->req_prod, __ATOMIC_SEQ_CST);
 	} while (prod != seen);
 	return false;
@@ -105,9 +107,8 @@ bool xenring_push(struct xenring *ring)
 {
 	uint32_t old = ring->rsp_pushed, new = ring->rsp_prod, event;
 
-	__atomic_store_n(&header(ring)->rsp_prod, new, __ATOMIC_RELEASE);
+	__atomic_store_n(&header(ring)->rsp_prod, new, __ATOMIC_SEQ_CST);
 	ring->rsp_pushed = new;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	event = __atomic_load_n(&header(ring)->rsp_event, __ATOMIC_SEQ_CST);
 	return new - event < new - old;
 }
