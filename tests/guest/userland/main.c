@@ -10,7 +10,7 @@
  *   userland.mode=panic    crash the kernel
  *   userland.mode=echo     answer each console line until one says "off"
  *   userland.mode=shell    a busybox shell on the console
- *   userland.only=TEXT     only checks whose name contains TEXT (no spaces: "_" stands for one)
+ *   userland.only=A,B      only checks whose name contains A or B ("_" stands for a space)
  */
 #include "check.h"
 
@@ -91,13 +91,18 @@ static int report(int number, const struct check *c)
 
 static int wanted(const struct check *c, const char *only)
 {
-	char pattern[64];
+	char patterns[64], *rest = patterns, *pattern;
 
-	snprintf(pattern, sizeof(pattern), "%s", only);
-	for (char *p = pattern; *p; p++)
+	if (!*only)
+		return 1;
+	snprintf(patterns, sizeof(patterns), "%s", only);
+	for (char *p = patterns; *p; p++)
 		if (*p == '_')
 			*p = ' ';
-	return strstr(c->name, pattern) != NULL;
+	while ((pattern = strsep(&rest, ",")))
+		if (strstr(c->name, pattern))
+			return 1;
+	return 0;
 }
 
 static void run_checks(void)
