@@ -4,15 +4,22 @@
  *
  * Any processor may ask for a poll at any time; one does it, the others leave word. A stopped queue is idle once nobody polls
  * and nothing is in flight; that is reported exactly once.
+ *
+ * A poll ends after BACKQ_BATCH requests even if there are more: other processors could keep it fed for ever. The next
+ * completion then resumes it.
  */
 #pragma once
 
 #include "core/lock.h"
 
+#define BACKQ_BATCH 64
+
 struct backq {
 	struct lock lock;
 	unsigned in_flight;
 	bool polling, again; /* somebody polls; there may be more */
+	bool resume;         /* a completion must poll */
+	unsigned taken;      /* in this poll */
 	bool stopped, idle, broken;
 };
 
@@ -20,7 +27,7 @@ struct backq {
 static inline void backq_reset(struct backq *q)
 {
 	q->in_flight = 0;
-	q->stopped = q->idle = q->broken = false;
+	q->stopped = q->idle = q->broken = q->resume = false;
 }
 
 /* True when the caller is the one to poll. */
@@ -32,8 +39,28 @@ static inline bool backq_enter(struct backq *q)
 	first = !q->polling;
 	q->polling = true;
 	q->again = !first;
+	if (first)
+		q->taken = 0;
 	lock_drop(&q->lock);
 	return first;
+}
+
+/* With the lock: whether the poll must take a rest. Without anything in flight nobody would resume it. */
+static inline bool backq_rests(struct backq *q)
+{
+	if (q->taken < BACKQ_BATCH || !q->in_flight)
+		return false;
+	q->resume = true;
+	return true;
+}
+
+/* With the lock: whether a completion must poll, because the queue rests or has had no slot to go on. */
+static inline bool backq_resumes(struct backq *q, bool starved)
+{
+	bool resumes = q->resume || starved;
+
+	q->resume = false;
+	return resumes;
 }
 
 /* With the lock: whether to report now that the queue is idle. */

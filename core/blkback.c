@@ -51,7 +51,7 @@ static void release_grants(struct blkback_slot *slot)
 static void finish(struct blkback_slot *slot, int16_t status)
 {
 	struct blkback_queue *queue = slot->queue;
-	bool notify, idle, starved;
+	bool notify, idle, resumes;
 	char response[16];
 	uint32_t len =
 	    blkif_encode_response(queue->abi, slot->id, slot->operation, status, response);
@@ -60,7 +60,7 @@ static void finish(struct blkback_slot *slot, int16_t status)
 	lock_take(&queue->q.lock);
 	xenring_put(&queue->ring, response, len);
 	notify = xenring_push(&queue->ring);
-	starved = !queue->free;
+	resumes = backq_resumes(&queue->q, !queue->free);
 	slot->next = queue->free;
 	queue->free = slot;
 	queue->q.in_flight--;
@@ -70,7 +70,7 @@ static void finish(struct blkback_slot *slot, int16_t status)
 		queue->env->notify(queue->ctx, queue);
 	if (idle)
 		queue->env->idle(queue->ctx, queue);
-	else if (starved)
+	else if (resumes)
 		blkback_poll(queue);
 }
 
@@ -200,6 +200,7 @@ static struct blkback_slot *take(struct blkback_queue *queue, void *bytes)
 		return NULL;
 	queue->free = slot->next;
 	queue->q.in_flight++;
+	queue->q.taken++;
 	return slot;
 }
 
@@ -211,8 +212,8 @@ static struct blkback_slot *next(struct blkback_queue *queue, void *bytes, bool 
 	lock_take(&queue->q.lock);
 	do {
 		queue->q.again = false;
-		slot = take(queue, bytes);
-	} while (!slot && queue->q.again);
+		slot = backq_rests(&queue->q) ? NULL : take(queue, bytes);
+	} while (!slot && queue->q.again && !queue->q.resume);
 	queue->q.polling = slot;
 	*idle = backq_becomes_idle(&queue->q);
 	lock_drop(&queue->q.lock);

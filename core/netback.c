@@ -68,14 +68,14 @@ static void put_responses(struct netback_queue *queue, const struct netback_slot
 void netback_finish(struct netback_slot *slot, int16_t status)
 {
 	struct netback_queue *queue = slot->queue;
-	bool notify, idle, starved;
+	bool notify, idle, resumes;
 
 	while (slot->nr_refs)
 		gnttab_release(queue->grants, slot->ref[--slot->nr_refs], false);
 	lock_take(&queue->q.lock);
 	put_responses(queue, slot, status);
 	notify = xenring_push(&queue->tx);
-	starved = !queue->free;
+	resumes = backq_resumes(&queue->q, !queue->free);
 	slot->next = queue->free;
 	queue->free = slot;
 	queue->q.in_flight--;
@@ -85,7 +85,7 @@ void netback_finish(struct netback_slot *slot, int16_t status)
 		queue->env->notify_tx(queue->ctx, queue);
 	if (idle)
 		queue->env->idle(queue->ctx, queue);
-	else if (starved)
+	else if (resumes)
 		netback_poll(queue);
 }
 
@@ -98,8 +98,8 @@ static struct netback_slot *next(struct netback_queue *queue, struct netback_fra
 	lock_take(&queue->q.lock);
 	do {
 		queue->q.again = false;
-		slot = netback_take(queue, frame);
-	} while (!slot && queue->q.again);
+		slot = backq_rests(&queue->q) ? NULL : netback_take(queue, frame);
+	} while (!slot && queue->q.again && !queue->q.resume);
 	queue->q.polling = slot;
 	*idle = backq_becomes_idle(&queue->q);
 	lock_drop(&queue->q.lock);

@@ -73,6 +73,7 @@ struct netback_slot *netback_take(struct netback_queue *queue, struct netback_fr
 	}
 	queue->free = slot->next;
 	queue->q.in_flight++;
+	queue->q.taken++;
 	return slot;
 }
 

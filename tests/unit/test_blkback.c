@@ -459,6 +459,38 @@ static void more_requests_than_slots_wait(void **state)
 		assert_int_equal(response(w, i), BLKIF_RSP_OKAY);
 }
 
+/* A disk at which one request stays while all others are done at once; and a guest that has one more for a long time. */
+static void endless(struct block_disk *disk, struct block_request *request)
+{
+	struct world *w = (struct world *)disk;
+
+	if (!w->nr_held) {
+		w->held[w->nr_held++] = request;
+		return;
+	}
+	if (++w->flushes < 150) {
+		segment(new_request(w, BLKIF_OP_READ, 7), 1, 0, 0);
+		push(w);
+	}
+	block_complete(disk, request, BLOCK_OK);
+}
+
+static void a_guest_that_never_stops_does_not_keep_the_poller(void **state)
+{
+	static const struct block_disk_ops ops = {endless, NULL};
+	struct world *w = *state;
+
+	w->disk.ops = &ops;
+	segment(new_request(w, BLKIF_OP_READ, 7), 1, 0, 0);
+	segment(new_request(w, BLKIF_OP_READ, 7), 1, 0, 0);
+	push(w);
+	assert_true(blkback_poll(&w->queue));
+	assert_int_equal(w->flushes, BACKQ_BATCH - 1);
+	block_complete(&w->disk, w->held[0], BLOCK_OK); /* which goes on */
+	assert_int_equal(w->flushes, 150);
+	assert_int_equal(xenring_open(&w->queue.ring), 0);
+}
+
 static void a_stopped_queue_becomes_idle_once(void **state)
 {
 	struct world *w = *state;
@@ -547,6 +579,7 @@ int main(void)
 	    TEST(indirect_requests_carry_many_segments),
 	    TEST_32(the_32_bit_layout_is_understood),
 	    TEST(more_requests_than_slots_wait),
+	    TEST(a_guest_that_never_stops_does_not_keep_the_poller),
 	    TEST(a_stopped_queue_becomes_idle_once),
 	    TEST(an_impossible_producer_breaks_only_the_queue),
 	    TEST(a_ring_of_four_pages_works_across_their_edges),
