@@ -37,9 +37,10 @@ struct vhd {
 	struct vhd_header header;
 	enum vhd_size_rule size_rule;
 	uint64_t
-	    footer_at;    /* of the one at the end, VHD_NOWHERE where there is none that is good */
-	bool head_bad;    /* dynamic: the copy at the start is missing, damaged or different */
-	bool fixed_store; /* a block device: the footer stays where it is */
+	    footer_at; /* of the one at the end, VHD_NOWHERE where there is none that is good */
+	bool head_bad; /* dynamic: the copy at the start is missing, damaged or different */
+	uint64_t file_size; /* when opened */
+	bool fixed_store;   /* a block device: the footer stays where it is */
 
 	/* Everything below: dynamic and differencing only. */
 	_Atomic uint32_t *bat; /* sector numbers, host order */
@@ -51,9 +52,10 @@ struct vhd {
 	uint32_t block_size;
 	uint32_t bitmap_size;
 	unsigned block_shift;
-	uint64_t batmap_offset; /* of its header, 0 where there is none */
-	bool batmap_stale;      /* what it says is less than what we know, or not to be believed */
-	bool batmap_damaged;    /* as found when opening */
+	uint64_t batmap_offset;  /* of its header, 0 where there is none that could be one */
+	uint32_t batmap_sectors; /* of its map */
+	bool batmap_stale;       /* what it says is less than what we know, or not to be believed */
+	bool batmap_damaged;     /* as found when opening */
 
 	pthread_mutex_t lock; /* guards all below, and writing of `bat` and `full` */
 	struct vhd_cache cache;
@@ -171,12 +173,12 @@ uint64_t vhd_structures_end(const struct vhd *v);
 /* Finds it, and where it can be believed marks blocks full. */
 int vhd_batmap_load(struct xd_image *image, uint64_t file_size, struct xd_error *err);
 int vhd_batmap_write(struct xd_image *image,
-		     struct xd_error *err);  /* from `full`, where there is one and it is stale */
-uint64_t vhd_batmap_bytes(uint32_t entries); /* header and map */
+		     struct xd_error *err);    /* from `full`, where there is one and it is stale */
+uint32_t vhd_batmap_sectors(uint32_t entries); /* that its map takes */
 uint64_t vhd_batmap_end(const struct vhd *v);
 /* Builds one for a fresh image at `offset`; `map` may be NULL for an empty one. */
-int vhd_batmap_create(const struct xd_io *io, uint64_t offset, uint32_t entries, uint64_t disk_size,
-		      const void *map, struct xd_error *err);
+int vhd_batmap_create(const struct xd_io *io, uint64_t offset, uint32_t sectors, uint64_t disk_size,
+		      const void *map, size_t map_bytes, struct xd_error *err);
 
 /* --- bitmaps (vhd_bitmap.c), lock held ---------------------------------------------------------------------------------- */
 

@@ -5,21 +5,17 @@
 
 #include "disk/vhd.h"
 
-static uint64_t map_sectors(uint64_t bits)
+uint32_t vhd_batmap_sectors(uint32_t entries)
 {
-	uint64_t sectors = (bits + VHD_SECTOR * 8 - 1) / (VHD_SECTOR * 8);
+	uint32_t sectors = ((uint64_t)entries + VHD_SECTOR * 8 - 1) / (VHD_SECTOR * 8);
 
 	return sectors ? sectors : 1;
 }
 
-uint64_t vhd_batmap_bytes(uint32_t entries)
-{
-	return sizeof(struct vhd_batmap_header) + map_sectors(entries) * VHD_SECTOR;
-}
-
 uint64_t vhd_batmap_end(const struct vhd *v)
 {
-	return v->batmap_offset + vhd_batmap_bytes(v->room);
+	return v->batmap_offset + sizeof(struct vhd_batmap_header) +
+	       (uint64_t)v->batmap_sectors * VHD_SECTOR;
 }
 
 /*
@@ -43,16 +39,17 @@ static bool writes_batmap(const struct vhd_footer *footer)
 	return !memcmp(footer->creator_app, "tap", 4) && vhd_get32(footer->creator_version) > 1;
 }
 
-static bool believable(const struct vhd *v, const struct vhd_batmap_header *h, uint64_t file_size)
+/* A map where one belongs, big enough for the disk and not bigger than the table asks for. */
+static bool plausible(const struct vhd *v, const struct vhd_batmap_header *h, uint64_t at,
+		      uint64_t file_size)
 {
-	uint64_t at = vhd_get64(h->map_offset),
-		 bytes = (uint64_t)vhd_get32(h->map_sectors) * VHD_SECTOR;
-	uint32_t version = vhd_get32(h->version);
+	uint32_t sectors = vhd_get32(h->map_sectors), version = vhd_get32(h->version);
 
-	return (version == VHD_BATMAP_1_1 || version == VHD_BATMAP_1_2) &&
-	       at == v->batmap_offset + sizeof(*h) &&
-	       bytes >= map_sectors(v->blocks) * VHD_SECTOR &&
-	       bytes <= map_sectors(v->room) * VHD_SECTOR && at + bytes <= file_size;
+	return !memcmp(h->cookie, "tdbatmap", 8) &&
+	       (version == VHD_BATMAP_1_1 || version == VHD_BATMAP_1_2) &&
+	       vhd_get64(h->map_offset) == at + sizeof(*h) &&
+	       sectors >= vhd_batmap_sectors(v->blocks) && sectors <= vhd_batmap_sectors(v->room) &&
+	       at + sizeof(*h) + (uint64_t)sectors * VHD_SECTOR <= file_size;
 }
 
 static void take(struct vhd *v, const uint8_t *map)
@@ -75,13 +72,12 @@ int vhd_batmap_load(struct xd_image *image, uint64_t file_size, struct xd_error 
 		return 0;
 	if ((r = xd_io_read(&image->io, &h, sizeof(h), at, err)))
 		return r;
-	if (memcmp(h.cookie, "tdbatmap", 8))
+	if (!plausible(v, &h, at, file_size))
 		return 0;
 	v->batmap_offset = at;
+	v->batmap_sectors = vhd_get32(h.map_sectors);
 	v->batmap_stale = v->batmap_damaged = true;
-	if (!believable(v, &h, file_size))
-		return 0;
-	bytes = (uint64_t)vhd_get32(h.map_sectors) * VHD_SECTOR;
+	bytes = (uint64_t)v->batmap_sectors * VHD_SECTOR;
 	map = malloc(bytes);
 	if (!map)
 		return xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "out of memory");
@@ -95,43 +91,37 @@ int vhd_batmap_load(struct xd_image *image, uint64_t file_size, struct xd_error 
 	return r;
 }
 
-int vhd_batmap_create(const struct xd_io *io, uint64_t offset, uint32_t entries, uint64_t disk_size,
-		      const void *map, struct xd_error *err)
+int vhd_batmap_create(const struct xd_io *io, uint64_t offset, uint32_t sectors, uint64_t disk_size,
+		      const void *map, size_t map_bytes, struct xd_error *err)
 {
-	uint64_t bytes = vhd_batmap_bytes(entries);
-	uint8_t *out = calloc(1, bytes);
-	struct vhd_batmap_header *h = (void *)out;
+	uint64_t bytes = (uint64_t)sectors * VHD_SECTOR;
+	struct vhd_batmap_header *h = calloc(1, sizeof(*h) + bytes);
+	uint8_t *out = (uint8_t *)(h + 1);
 	int r;
 
-	if (!out)
+	if (!h)
 		return xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "out of memory");
 	memcpy(h->cookie, "tdbatmap", 8);
 	h->map_offset = vhd_put64(offset + sizeof(*h));
-	h->map_sectors = vhd_put32(map_sectors(entries));
+	h->map_sectors = vhd_put32(sectors);
 	h->version = vhd_put32(VHD_BATMAP_1_2);
 	if (map)
-		memcpy(out + sizeof(*h), map, (entries + 7) / 8);
-	h->checksum =
-	    vhd_put32(batmap_sum(out + sizeof(*h), bytes - sizeof(*h), disk_size, VHD_BATMAP_1_2));
-	r = xd_io_write(io, out, bytes, offset, err);
-	free(out);
+		memcpy(out, map, xd_min(map_bytes, bytes));
+	h->checksum = vhd_put32(batmap_sum(out, bytes, disk_size, VHD_BATMAP_1_2));
+	r = xd_io_write(io, h, sizeof(*h) + bytes, offset, err);
+	free(h);
 	return r;
 }
 
 int vhd_batmap_write(struct xd_image *image, struct xd_error *err)
 {
 	struct vhd *v = vhd_of(image);
-	uint8_t *map;
 	int r;
 
 	if (!v->batmap_offset || !v->batmap_stale)
 		return 0;
-	map = calloc(1, (v->room + 7) / 8 + 1);
-	if (!map)
-		return xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "out of memory");
-	memcpy(map, (void *)v->full, (v->blocks + 7) / 8);
-	r = vhd_batmap_create(&image->io, v->batmap_offset, v->room, image->virtual_size, map, err);
-	free(map);
+	r = vhd_batmap_create(&image->io, v->batmap_offset, v->batmap_sectors, image->virtual_size,
+			      (const void *)v->full, (v->blocks + 7) / 8, err);
 	if (!r)
 		v->batmap_stale = false;
 	return r;

@@ -179,8 +179,8 @@ static int clear_batmap(struct xd_image *image, struct xd_error *err)
 	if (!v->batmap_offset)
 		return 0;
 	v->batmap_stale = true;
-	r = vhd_batmap_create(&image->io, v->batmap_offset, v->room, image->virtual_size, NULL,
-			      err);
+	r = vhd_batmap_create(&image->io, v->batmap_offset, v->batmap_sectors, image->virtual_size,
+			      NULL, 0, err);
 	return r ? r : xd_io_flush(&image->io, err);
 }
 

@@ -102,8 +102,10 @@ static int create_sparse(const struct xd_create *how, const struct xd_io *io,
 	memcpy(header.cookie, "cxsparse", 8);
 	vhd_header_seal(&header);
 	if (!r && how->profile == XD_PROFILE_XENSERVER) {
-		r = vhd_batmap_create(io, at, blocks, how->virtual_size, NULL, err);
-		at += vhd_batmap_bytes(blocks);
+		uint32_t sectors = vhd_batmap_sectors(blocks);
+
+		r = vhd_batmap_create(io, at, sectors, how->virtual_size, NULL, 0, err);
+		at += sizeof(struct vhd_batmap_header) + (uint64_t)sectors * VHD_SECTOR;
 	}
 	if (!r && how->parent)
 		r = write_locators(how, io, &header, &at, err);

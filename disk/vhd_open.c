@@ -202,6 +202,12 @@ static int check_header(struct xd_image *image, uint64_t file_size, struct xd_er
 		return xd_fail(err, XD_E_CORRUPT, at,
 			       "the table of %u entries at %llu goes past the end of the file",
 			       v->room, (unsigned long long)v->bat_offset);
+	if (at < sizeof(v->footer) || v->bat_offset < sizeof(v->footer) ||
+	    (v->bat_offset < at + sizeof(v->header) && at < v->bat_offset + (uint64_t)v->room * 4))
+		return xd_fail(
+		    err, XD_E_CORRUPT, at,
+		    "the header at %llu, the table at %llu and the footer's copy overlap",
+		    (unsigned long long)at, (unsigned long long)v->bat_offset);
 	if (blocks > XD_MAX_TABLE_BYTES / 8)
 		return xd_fail(err, XD_E_UNSUPPORTED, at, "a table of %llu blocks",
 			       (unsigned long long)blocks);
@@ -273,6 +279,7 @@ int vhd_open(struct xd_image *image, struct xd_error *err)
 	image->state = v;
 	v->fixed_store = is_block_device(&image->io);
 	r = xd_io_size(&image->io, &size, err);
+	v->file_size = size;
 	if (!r && size < VHD_SECTOR - 1)
 		r = xd_fail(err, XD_E_FORMAT, 0, "too short for a VHD");
 	if (!r)

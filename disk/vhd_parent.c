@@ -300,5 +300,6 @@ int vhd_set_parent(struct xd_image *image, struct xd_image *parent, const char *
 		return r;
 	v->header = header;
 	v->data_end = at + length;
+	v->file_size = v->data_end;
 	return xd_io_flush(&image->io, err);
 }

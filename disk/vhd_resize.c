@@ -40,7 +40,7 @@ static int resize_fixed(struct xd_image *image, uint64_t size, struct xd_error *
 	if ((r = store_size(image, size, err)))
 		return r;
 	if (size > was && old < size)
-		r = xd_io_zero(&image->io, old, sizeof(v->footer), err);
+		r = xd_io_zero(&image->io, old, xd_min(sizeof(v->footer), size - old), err);
 	else
 		r = xd_io_truncate(&image->io, size + sizeof(v->footer), err);
 	return r ? r : xd_io_flush(&image->io, err);
@@ -66,11 +66,12 @@ static int move_table(struct xd_image *image, struct xd_error *err)
 	uint64_t at = xd_align_up(v->data_end, VHD_SECTOR), end = at + vhd_table_bytes(v->blocks),
 		 batmap = 0;
 	uint64_t old_table = v->bat_offset;
+	uint32_t sectors = vhd_batmap_sectors(v->blocks);
 	int r;
 
 	if (v->batmap_offset) {
 		batmap = end;
-		end += vhd_batmap_bytes(v->blocks);
+		end += sizeof(struct vhd_batmap_header) + (uint64_t)sectors * VHD_SECTOR;
 	}
 	if ((r = vhd_grow(image, end, err)))
 		return r;
@@ -78,7 +79,7 @@ static int move_table(struct xd_image *image, struct xd_error *err)
 	memset(v->bat_dirty, 0xff, vhd_table_bytes(v->blocks) / VHD_SECTOR / 8 + 1);
 	r = vhd_table_write(image, err);
 	if (!r && batmap)
-		r = vhd_batmap_create(&image->io, batmap, v->blocks, image->virtual_size, NULL,
+		r = vhd_batmap_create(&image->io, batmap, sectors, image->virtual_size, NULL, 0,
 				      err);
 	if (!r)
 		r = xd_io_flush(&image->io, err);
@@ -90,6 +91,7 @@ static int move_table(struct xd_image *image, struct xd_error *err)
 	v->header.max_table_entries = vhd_put32(v->blocks);
 	v->room = v->blocks;
 	v->batmap_offset = batmap;
+	v->batmap_sectors = sectors;
 	v->batmap_stale = batmap;
 	v->data_end = end;
 	return write_header(image, err);

@@ -103,20 +103,35 @@ int vhd_table_write(struct xd_image *image, struct xd_error *err)
 	return 0;
 }
 
+static uint64_t locators_end(const struct vhd *v)
+{
+	uint64_t end = 0;
+
+	for (int i = 0; i < VHD_LOCATORS; i++) {
+		const struct vhd_locator *l = &v->header.locator[i];
+		uint64_t at = vhd_get64(l->data_offset), space = vhd_locator_space(l);
+
+		/* One that lies outside of the file takes no space in it. */
+		if (vhd_get32(l->platform) && at <= v->file_size && space <= v->file_size - at &&
+		    at + space > end)
+			end = at + space;
+	}
+	return end;
+}
+
 uint64_t vhd_structures_end(const struct vhd *v)
 {
-	uint64_t end = sizeof(struct vhd_footer), e;
+	const uint64_t ends[] = {
+	    sizeof(struct vhd_footer),
+	    vhd_get64(v->footer.data_offset) + sizeof(v->header),
+	    v->bat_offset + vhd_table_bytes(v->room),
+	    v->batmap_offset ? vhd_batmap_end(v) : 0,
+	    locators_end(v),
+	};
+	uint64_t end = 0;
 
-#define REACH(x) ((e = (x)) > end ? end = e : end)
-	REACH(vhd_get64(v->footer.data_offset) + sizeof(v->header));
-	REACH(v->bat_offset + vhd_table_bytes(v->room));
-	if (v->batmap_offset)
-		REACH(vhd_batmap_end(v));
-	for (int i = 0; i < VHD_LOCATORS; i++)
-		if (vhd_get32(v->header.locator[i].platform))
-			REACH(vhd_get64(v->header.locator[i].data_offset) +
-			      vhd_locator_space(&v->header.locator[i]));
-#undef REACH
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		end = ends[i] > end ? ends[i] : end;
 	return xd_align_up(end, VHD_SECTOR);
 }
 
@@ -153,7 +168,8 @@ static bool hits_structure(const struct vhd *v, uint64_t at, uint64_t length)
 	};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		if (at < parts[i].at + parts[i].length && parts[i].at < at + length)
+		if (parts[i].length && at < parts[i].at + parts[i].length &&
+		    parts[i].at < at + length)
 			return true;
 	return false;
 }
