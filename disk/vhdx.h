@@ -71,8 +71,9 @@ struct vhdx_space {
 	uint64_t bits;             /* how many there is room for */
 	uint64_t end;              /* MiB: nothing is used from here on */
 	uint64_t hint;             /* MiB: no block fits below */
-	struct vhdx_extent *freed; /* given up, not committed yet: oldest first */
+	struct vhdx_extent *freed; /* given up, not free yet: oldest first */
 	size_t freed_count, freed_room;
+	size_t freed_aged; /* of them, committed before v->epoch last changed */
 };
 
 /* A block that has space and no BAT entry yet, because its first data is on the way. */
@@ -129,6 +130,12 @@ struct vhdx {
 	struct vhdx_cache cache;
 	struct vhdx_space space;
 	struct vhdx_pending *pending;
+	/*
+	 * Writers on their way to a place that they looked up. Those of the other epoch came before it last changed; space that
+	 * was given up since then may still be a target of theirs.
+	 */
+	unsigned int epoch; /* 0 or 1 */
+	atomic_uint writers[2];
 };
 
 /* --- checksums and GUIDs (disk/vhdx_crc32c.c) ------------------------------------------------------------------------------ */
@@ -326,7 +333,7 @@ int vhdx_space_take(struct vhdx *v, uint64_t length, uint64_t *offset, struct xd
 int vhdx_space_give(struct vhdx *v, uint64_t offset, uint64_t length, struct xd_error *err);
 /* Never was in a BAT entry: free at once. */
 void vhdx_space_drop(struct vhdx *v, uint64_t offset, uint64_t length);
-/* The first `count` of space.freed are committed. */
+/* The first `count` of space.freed are committed: frees those that no writer can be on its way to. */
 void vhdx_space_release(struct vhdx *v, size_t count);
 /* Sets or clears without looking; true where some of it was set before. */
 bool vhdx_space_mark(struct vhdx_space *space, uint64_t offset, uint64_t length);
@@ -335,6 +342,18 @@ bool vhdx_space_take_below(struct vhdx_space *space, uint64_t length, uint64_t b
 			   uint64_t *offset);
 /* Lowers space->end to what is used. */
 void vhdx_space_trim(struct vhdx_space *space);
+
+/* With lock held, before a place is looked up; the result goes to vhdx_writer_leave(), which needs no lock. */
+static inline unsigned int vhdx_writer_enter(struct vhdx *v)
+{
+	atomic_fetch_add_explicit(&v->writers[v->epoch], 1, memory_order_relaxed);
+	return v->epoch;
+}
+
+static inline void vhdx_writer_leave(struct vhdx *v, unsigned int epoch)
+{
+	atomic_fetch_sub_explicit(&v->writers[epoch], 1, memory_order_release);
+}
 
 /* --- verbs ----------------------------------------------------------------------------------------------------------------- */
 

@@ -245,18 +245,24 @@ static int sectors_set(struct vhdx *v, uint64_t block, uint64_t in_block, uint64
 	return ret;
 }
 
-/* Called and left with the lock held. */
-static int write_old(struct vhdx *v, uint64_t block, uint64_t entry, uint64_t in_block,
-		     uint64_t length, const struct xd_slice *slice, struct xd_error *err)
+static int write_place(struct vhdx *v, uint64_t at, uint64_t length, const struct xd_slice *slice,
+		       struct xd_error *err)
 {
-	uint64_t at = vhdx_bat_offset(entry) + in_block;
-	bool partial = vhdx_bat_state(entry) == VHDX_BLOCK_PARTIALLY_PRESENT, all = true, dropped;
-	int ret = partial ? sectors_set(v, block, in_block, length, &all, err) : 0;
+	return slice ? xd_io_write_slice(v->io, slice, at, err)
+		     : xd_io_zero(v->io, at, length, err);
+}
+
+/* Called and left with the lock held; dropped while the data moves. */
+static int write_partial(struct vhdx *v, uint64_t block, uint64_t entry, uint64_t in_block,
+			 uint64_t length, const struct xd_slice *slice, struct xd_error *err)
+{
+	bool all, dropped;
+	int ret = sectors_set(v, block, in_block, length, &all, err);
 
 	if (ret)
 		return ret;
 	pthread_mutex_unlock(&v->lock);
-	ret = slice ? xd_io_write_slice(v->io, slice, at, err) : xd_io_zero(v->io, at, length, err);
+	ret = write_place(v, vhdx_bat_offset(entry) + in_block, length, slice, err);
 	pthread_mutex_lock(&v->lock);
 	if (ret || all)
 		return ret;
@@ -267,16 +273,24 @@ static int write_old(struct vhdx *v, uint64_t block, uint64_t entry, uint64_t in
 int vhdx_write_block(struct vhdx *v, uint64_t block, uint64_t in_block, uint64_t length,
 		     const struct xd_slice *slice, struct xd_error *err)
 {
+	unsigned int epoch;
 	uint64_t entry;
+	bool present;
 	int ret;
 
 	pthread_mutex_lock(&v->lock);
+	epoch = vhdx_writer_enter(v);
 	ret = block_entry(v, block, &entry, err);
-	if (!ret && vhdx_bat_has_data(entry))
-		ret = write_old(v, block, entry, in_block, length, slice, err);
-	else if (!ret && (slice || block_kind(v, entry) == XD_KIND_PARENT))
+	present = !ret && vhdx_bat_state(entry) == VHDX_BLOCK_FULLY_PRESENT;
+	if (!ret && vhdx_bat_state(entry) == VHDX_BLOCK_PARTIALLY_PRESENT)
+		ret = write_partial(v, block, entry, in_block, length, slice, err);
+	else if (!ret && !present && (slice || block_kind(v, entry) == XD_KIND_PARENT))
 		ret = write_new(v, block, entry, in_block, length, slice, err);
 	pthread_mutex_unlock(&v->lock);
+	/* The usual case has nothing to record afterwards. */
+	if (present)
+		ret = write_place(v, vhdx_bat_offset(entry) + in_block, length, slice, err);
+	vhdx_writer_leave(v, epoch);
 	return ret;
 }
 

@@ -233,12 +233,10 @@ void vhdx_space_drop(struct vhdx *v, uint64_t offset, uint64_t length)
 	clear(&v->space, offset, length);
 }
 
-void vhdx_space_release(struct vhdx *v, size_t count)
+static void release(struct vhdx *v, size_t count)
 {
 	struct vhdx_space *space = &v->space;
 
-	if (!count)
-		return;
 	for (size_t i = 0; i < count; i++) {
 		/* Gives the host its space back. Only a wish: whoever takes the place zeros it again. */
 		if (v->io->ops->punch)
@@ -247,5 +245,24 @@ void vhdx_space_release(struct vhdx *v, size_t count)
 		clear(space, space->freed[i].offset, space->freed[i].length);
 	}
 	space->freed_count -= count;
-	memmove(space->freed, space->freed + count, space->freed_count * sizeof(*space->freed));
+	if (count)
+		memmove(space->freed, space->freed + count,
+			space->freed_count * sizeof(*space->freed));
+}
+
+void vhdx_space_release(struct vhdx *v, size_t count)
+{
+	struct vhdx_space *space = &v->space;
+	bool older = atomic_load_explicit(&v->writers[!v->epoch], memory_order_acquire);
+	bool newer = atomic_load_explicit(&v->writers[v->epoch], memory_order_acquire);
+
+	if (!older && !newer) {
+		release(v, count);
+		space->freed_aged = 0;
+	} else if (!older) {
+		count -= space->freed_aged;
+		release(v, space->freed_aged);
+		space->freed_aged = count;
+		v->epoch = !v->epoch;
+	}
 }

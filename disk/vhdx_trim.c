@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Zeroing and discarding. A whole block gives its space back: ZERO promises zeros, UNMAPPED leaves the content open (§2.5.1.1),
- * and neither lets a parent's data through. The space is used again only after the commit that says so; as with any disk, a
- * discard of a range and a write to the same range at the same time leave that range, and only it, undefined.
+ * and neither lets a parent's data through. The space is used again only after the commit that says so, and after the last write
+ * that may still be on its way there: as with any disk, a discard and a write or a read of one range at the same time leave that
+ * range, and only it, undefined.
  */
 #include "disk/vhdx.h"
 
@@ -55,18 +56,21 @@ static int give_block(struct vhdx *v, uint64_t block, uint32_t state, struct xd_
 static int punch_part(struct vhdx *v, uint64_t block, uint64_t in_block, uint64_t length,
 		      struct xd_error *err)
 {
+	unsigned int epoch;
 	uint64_t entry;
 	int ret;
 
 	if (!v->io->ops->punch)
 		return 0;
 	pthread_mutex_lock(&v->lock);
+	epoch = vhdx_writer_enter(v);
 	ret = vhdx_bat_get(v, vhdx_bat_index(v, block), &entry, err);
 	if (!ret)
 		ret = vhdx_bat_validate(v, block, entry, err);
 	pthread_mutex_unlock(&v->lock);
 	if (!ret && vhdx_bat_state(entry) == VHDX_BLOCK_FULLY_PRESENT)
 		ret = xd_io_zero(v->io, vhdx_bat_offset(entry) + in_block, length, err);
+	vhdx_writer_leave(v, epoch);
 	return ret;
 }
 

@@ -116,11 +116,88 @@ static void threads_share_a_childs_bitmaps(void **state)
 	tool_store_free(&parent);
 }
 
+/* --- a write that is overtaken ------------------------------------------------------------------------------------------------ */
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool armed, stopped, go;
+	int (*pwrite)(void *ctx, const void *buf, size_t length, uint64_t offset);
+} gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+/* Stops the first write after it was armed until somebody says go. */
+static int gated_pwrite(void *ctx, const void *buf, size_t length, uint64_t offset)
+{
+	pthread_mutex_lock(&gate.lock);
+	if (gate.armed) {
+		gate.armed = false;
+		gate.stopped = true;
+		pthread_cond_broadcast(&gate.changed);
+		while (!gate.go)
+			pthread_cond_wait(&gate.changed, &gate.lock);
+	}
+	pthread_mutex_unlock(&gate.lock);
+	return gate.pwrite(ctx, buf, length, offset);
+}
+
+static void *late_write(void *ctx)
+{
+	static char buf[512] = "late";
+	struct xd_error err;
+
+	return xd_write(ctx, buf, sizeof(buf), 0, &err) ? ctx : NULL;
+}
+
+static void space_that_a_write_is_on_its_way_to_is_not_given_away(void **state)
+{
+	struct tool_geometry g = {XD_TYPE_DYNAMIC, 8 * MIB, 1 << 20, 512};
+	struct tool_store store;
+	struct xd_image *image;
+	struct xd_error err;
+	pthread_t thread;
+	char buf[512] = "mine", back[512];
+	void *failed;
+
+	(void)state;
+	tool_store_init(&store);
+	gate.pwrite = store.ops.pwrite;
+	store.ops.pwrite = gated_pwrite;
+	tool_create(&store, &g, NULL);
+	image = tool_open(&store, NULL, XD_OPEN_WRITE);
+	OK(xd_write(image, buf, sizeof(buf), 0, &err));
+	OK(xd_flush(image, &err));
+	gate.armed = true;
+	assert_int_equal(pthread_create(&thread, NULL, late_write, image), 0);
+	pthread_mutex_lock(&gate.lock);
+	while (!gate.stopped)
+		pthread_cond_wait(&gate.changed, &gate.lock);
+	pthread_mutex_unlock(&gate.lock);
+	OK(xd_discard(image, 0, MIB, &err));
+	for (uint64_t block = 1; block < 6; block++) {
+		OK(xd_flush(image, &err));
+		OK(xd_write(image, buf, sizeof(buf), block * MIB, &err));
+	}
+	pthread_mutex_lock(&gate.lock);
+	gate.go = true;
+	pthread_cond_broadcast(&gate.changed);
+	pthread_mutex_unlock(&gate.lock);
+	pthread_join(thread, &failed);
+	assert_null(failed);
+	for (uint64_t block = 1; block < 6; block++) {
+		OK(xd_read(image, back, sizeof(back), block * MIB, &err));
+		assert_memory_equal(back, buf, sizeof(buf));
+	}
+	tool_close(image);
+	tool_assert_clean(&store, NULL);
+	tool_store_free(&store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(threads_share_blocks),
 	    cmocka_unit_test(threads_share_a_childs_bitmaps),
+	    cmocka_unit_test(space_that_a_write_is_on_its_way_to_is_not_given_away),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
