@@ -18,3 +18,25 @@ $(XENOLITH): $(CLI_OBJECTS) $$(if $$(CLI_RUN),$$(filter-out %/host/main.o,$$(HOS
 	$(CC) -g -o $@ $^ $(CLI_LIBS) $(if $(CLI_RUN),$(HOST_LIBS))
 
 ALL += $(XENOLITH)
+
+# The command against qemu-img, libvhdi and file systems.
+CHECK_TAP += tests/images/oracle
+
+.PHONY: bench-images
+bench-images: $(XENOLITH) $(NBDKIT_PLUGIN)
+	bench/images --xenolith $(XENOLITH) --plugin $(NBDKIT_PLUGIN)
+
+BENCH += bench-images
+
+MAN := $(wildcard man/*.1 man/*.3)
+
+.PHONY: install-cli
+install-cli: $(XENOLITH)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man3 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install $(XENOLITH) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(filter %.1,$(MAN)) $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(filter %.3,$(MAN)) $(DESTDIR)$(PREFIX)/share/man/man3
+	install -m 644 completion/xenolith $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+
+install: install-cli

@@ -34,3 +34,23 @@ include disk/sanitized.mk
 $(eval $(call unit_test,vhd,tests/unit/test_vhd.c $(DISK_ASAN),$(DISK_ASAN) -pthread))
 $(eval $(call unit_test,vhd_crash,tests/unit/test_vhd_crash.c tests/unit/crash_io.c $(DISK_ASAN),$(DISK_ASAN) -pthread))
 $(eval $(call fuzzer,vhd,tests/fuzz/fuzz_vhd.c tests/fuzz/fuzz_vhdx_store.c $(DISK_FUZZ),$(DISK_FUZZ) -pthread))
+
+# --- installing -----------------------------------------------------------------------------------------------------------
+
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+NBDKIT_PLUGINS ?= $(LIBDIR)/nbdkit/plugins
+DISK_VERSION := $(shell sed -n 's/.*XD_VERSION *"\(.*\)"/\1/p' disk/xdisk.h)
+
+.PHONY: install-disk
+install-disk: $(DISK_STATIC) $(DISK_SHARED) $(NBDKIT_PLUGIN)
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include/xenolith $(DESTDIR)$(NBDKIT_PLUGINS)
+	install -m 644 $(DISK_STATIC) $(DESTDIR)$(LIBDIR)
+	install -m 644 $(DISK_SHARED) $(DESTDIR)$(LIBDIR)
+	ln -sf $(DISK_SONAME) $(DESTDIR)$(LIBDIR)/libxenolith-disk.so
+	install -m 644 disk/xdisk.h $(DESTDIR)$(PREFIX)/include/xenolith
+	install -m 644 $(NBDKIT_PLUGIN) $(DESTDIR)$(NBDKIT_PLUGINS)
+	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(DISK_VERSION)|' disk/xenolith-disk.pc.in \
+		> $(DESTDIR)$(LIBDIR)/pkgconfig/xenolith-disk.pc
+
+install: install-disk ## install into PREFIX, under DESTDIR
