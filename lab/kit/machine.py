@@ -30,6 +30,13 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, <linux/prctl.h>
 
 
+def sweep():
+    """Removes the files of runs that were killed."""
+    for left in LAB.glob("run.*"):
+        if not Path("/proc", left.name.split(".")[1]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+
+
 class Machine:
     def __init__(self, spec, console=None):
         self.spec = spec
@@ -227,7 +234,8 @@ class Machine:
     def run(self):
         """Returns the exit status."""
         LAB.mkdir(parents=True, exist_ok=True)
-        directory = tempfile.mkdtemp(prefix="run.", dir=LAB)
+        sweep()
+        directory = tempfile.mkdtemp(prefix="run.%d." % os.getpid(), dir=LAB)
         try:
             self._spawn(directory)
             self._loop()
