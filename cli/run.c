@@ -3,6 +3,7 @@
 
 #include "host/control.h"
 #include "host/machine.h"
+#include "host/sandbox.h"
 #include "host/say.h"
 
 #include <errno.h>
@@ -286,6 +287,53 @@ static int parse(struct options *options, int argc, char **argv)
 	return 0;
 }
 
+/* A child disk's parents are opened again after each reset, so they are found out now. */
+static bool allow_parents(struct sandbox *sandbox, const struct machine_disk *disk)
+{
+	const struct xd_open how = {
+	    .path = disk->path, .format = disk->format, .flags = XD_OPEN_NO_LOCK};
+	struct xd_image *image, *parent;
+	bool good = true;
+
+	if (disk->format == XD_FORMAT_RAW || xd_open_with(&how, &image, NULL) < 0) {
+		return true; /* opening it for the guest will say what is wrong */
+	}
+	for (parent = xd_get_parent(image); parent && good; parent = xd_get_parent(parent)) {
+		good = sandbox_allow(sandbox, xd_get_path(parent), false, false);
+	}
+	xd_close(image, NULL);
+	return good;
+}
+
+static int enter_sandbox(const struct machine_config *machine)
+{
+	static struct sandbox sandbox;
+	char folder[CONTROL_FOLDER_MAX];
+	bool good;
+
+	if (control_folder(folder, sizeof(folder), true) < 0) {
+		return -1;
+	}
+	good = sandbox_allow(&sandbox, machine->files.adapter, false, false) &&
+	       sandbox_allow(&sandbox, machine->files.kernel, false, false) &&
+	       sandbox_allow(&sandbox, machine->files.initrd, false, false) &&
+	       sandbox_allow(&sandbox, folder, false, true) &&
+	       sandbox_allow(&sandbox, "/etc/resolv.conf", false, false);
+	for (unsigned i = 0; i < machine->disks && good; i++) {
+		const struct machine_disk *disk = &machine->disk[i];
+
+		good = sandbox_allow(&sandbox, disk->path, !disk->read_only, false) &&
+		       allow_parents(&sandbox, disk);
+	}
+	for (unsigned i = 0; i < machine->nets && good; i++) {
+		if (machine->net[i].kind == NET_TAP) {
+			sandbox.needs_net_admin = true;
+			good = sandbox_allow(&sandbox, "/dev/net/tun", true, false);
+		}
+	}
+	return good ? sandbox_enter(&sandbox) : say_error("too many files");
+}
+
 static int status_of(enum outcome outcome)
 {
 	switch (outcome) {
@@ -316,6 +364,10 @@ int cli_run(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (kvm_open(&kvm) < 0) {
+		return EXIT_TROUBLE;
+	}
+	if (enter_sandbox(&options.machine) < 0) {
+		kvm_close(&kvm);
 		return EXIT_TROUBLE;
 	}
 	vcpu_install_kick();

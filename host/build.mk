@@ -4,7 +4,7 @@
 
 HOST_SOURCES := $(sort $(wildcard host/*.c host/*/*.c)) core/vmbus_ring.c cli/run.c
 HOST_OBJECTS := $(HOST_SOURCES:%.c=$(BUILD)/hosted/%.o)
-HOST_LIBS := -lslirp -ljson-c -lpthread
+HOST_LIBS := -lslirp -ljson-c -lseccomp -lpthread
 
 $(BUILD)/hosted/host/acpi.o: $(BUILD)/hosted/host/dsdt.hex
 $(BUILD)/hosted/host/acpi.o: HOST_CFLAGS += -I$(BUILD)/hosted/host

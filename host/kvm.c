@@ -98,7 +98,7 @@ static struct kvm_irq_routing_entry chip_route(unsigned gsi, unsigned chip, unsi
 }
 
 /* ISA lines reach a PIC and the IO-APIC, line 0 at its pin 2 as in every PC; then one line a processor for VMBus. */
-static int route_interrupts(const struct kvm *kvm, unsigned cpus)
+static int set_routes(const struct kvm *kvm, unsigned cpus)
 {
 	unsigned most = PIC_LINES + IOAPIC_PINS + cpus;
 	struct kvm_irq_routing *table =
@@ -131,7 +131,7 @@ static int route_interrupts(const struct kvm *kvm, unsigned cpus)
 	return result;
 }
 
-int kvm_create_vm(struct kvm *kvm, const struct gmem *memory, unsigned cpus)
+int kvm_create_vm(struct kvm *kvm, const struct gmem *memory)
 {
 	const char *step = "a virtual machine";
 
@@ -147,10 +147,6 @@ int kvm_create_vm(struct kvm *kvm, const struct gmem *memory, unsigned cpus)
 	if (ioctl(kvm->vm, KVM_CREATE_IRQCHIP, 0) < 0) {
 		goto fail;
 	}
-	step = "the interrupt routes";
-	if (route_interrupts(kvm, cpus) < 0) {
-		goto fail;
-	}
 	step = "the guest's memory";
 	if (give_memory(kvm, memory) < 0) {
 		goto fail;
@@ -160,6 +156,13 @@ fail:
 	say_error("KVM refuses %s: %s", step, strerror(errno));
 	kvm_destroy_vm(kvm);
 	return -1;
+}
+
+int kvm_route_interrupts(const struct kvm *kvm, unsigned cpus)
+{
+	return set_routes(kvm, cpus) < 0
+		   ? say_error("KVM refuses the interrupt routes: %s", strerror(errno))
+		   : 0;
 }
 
 void kvm_destroy_vm(struct kvm *kvm)

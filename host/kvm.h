@@ -23,8 +23,13 @@ struct kvm {
 int kvm_open(struct kvm *kvm);
 void kvm_close(struct kvm *kvm);
 
-/* A VM with `memory`, PICs, IO-APIC, local APICs and `cpus` SINT routes, but no vCPU yet. Says why not; 0 or -1. */
-int kvm_create_vm(struct kvm *kvm, const struct gmem *memory, unsigned cpus);
+/* A VM with `memory`, PICs, IO-APIC and local APICs, but no vCPU yet. Says why not; 0 or -1. */
+int kvm_create_vm(struct kvm *kvm, const struct gmem *memory);
+/*
+ * Lines to interrupt controllers and SINTs. Once all vCPUs have their SynIC: for one that has none yet KVM takes the route, but
+ * then never tells of the end of its interrupts (kvm_hv_irq_routing_update() notes the line in the SynIC).
+ */
+int kvm_route_interrupts(const struct kvm *kvm, unsigned cpus);
 void kvm_destroy_vm(struct kvm *kvm);
 
 /* Level of an IO-APIC line. */

@@ -289,7 +289,7 @@ static int init_vcpus(struct machine *machine)
 			return -1;
 		}
 	}
-	return 0;
+	return kvm_route_interrupts(machine->kvm, cpus);
 }
 
 static int start(struct machine *machine)
@@ -353,7 +353,7 @@ enum outcome machine_run(const struct machine_config *config, struct kvm *kvm)
 		machine->vcpu[i].synic.trigger = machine->vcpu[i].synic.ended = -1;
 	}
 	if (init_loop(machine) == 0 && init_memory(machine) == 0 &&
-	    kvm_create_vm(kvm, &machine->memory, config->cpus) == 0 && init_board(machine) == 0 &&
+	    kvm_create_vm(kvm, &machine->memory) == 0 && init_board(machine) == 0 &&
 	    init_vmbus(machine) == 0 && init_disks(machine) == 0 && init_nets(machine) == 0 &&
 	    init_ic(machine) == 0 && machine_init_control(machine) == 0 &&
 	    init_vcpus(machine) == 0 && start(machine) == 0) {
