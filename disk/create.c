@@ -2,19 +2,23 @@
 /* Making new images. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "disk/format.h"
 
-/* What the caller left open, filled in. */
-static int complete(struct xd_create *how, struct xd_error *err)
+/* What the caller left open, filled in; `absolute` is room for a path. */
+static int complete(struct xd_create *how, char absolute[PATH_MAX], struct xd_error *err)
 {
 	if ((how->type == XD_TYPE_DIFF) != (how->parent != NULL))
 		return xd_fail(err, XD_E_INVAL, XD_NO_OFFSET,
 			       "a differencing image has a parent, any other has none");
-	if (how->parent && !how->parent_path)
-		how->parent_path = how->parent->path;
+	/* The parent's own path is relative to where we are, a recorded one to where the child is. */
+	if (how->parent && !how->parent_path && how->parent->path &&
+	    realpath(how->parent->path, absolute))
+		how->parent_path = absolute;
 	if (how->parent && !how->parent_path)
 		return xd_fail(err, XD_E_INVAL, XD_NO_OFFSET, "no path to record for the parent");
 	if (how->parent && !how->virtual_size)
@@ -84,11 +88,12 @@ int xd_create(const struct xd_create *asked, struct xd_error *err)
 	struct xd_create how = *asked;
 	uint32_t flags =
 	    XD_IO_WRITE | XD_IO_CREATE | (how.flags & XD_CREATE_OVERWRITE ? XD_IO_TRUNCATE : 0);
+	char absolute[PATH_MAX];
 	struct xd_io io;
 	int r;
 
 	err = err ? err : &unused;
-	if ((r = complete(&how, err)))
+	if ((r = complete(&how, absolute, err)))
 		return r;
 	if (how.io.ops)
 		return create_on(&how, &how.io, err);

@@ -304,9 +304,10 @@ struct xd_create {
 	uint32_t logical_sector;  /* 0: 512 */
 	uint32_t physical_sector; /* 0: the format's usual one */
 	struct xd_image *parent;  /* XD_TYPE_DIFF: the parent, open */
-	const char *parent_path;  /* how the child names it; NULL: the parent's own path */
-	const uint8_t *id;        /* 16 bytes, for repeatable output; NULL: random */
-	int64_t time;             /* Unix seconds, for repeatable output; 0: now */
+	/* how the child names it: absolute, or relative to the child's folder; NULL: where it is */
+	const char *parent_path;
+	const uint8_t *id; /* 16 bytes, for repeatable output; NULL: random */
+	int64_t time;      /* Unix seconds, for repeatable output; 0: now */
 };
 
 /* Writes a whole empty image, synced. A file that could not be completed is removed again. */

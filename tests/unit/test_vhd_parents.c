@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/* How a VHD child finds its parent: every kind of locator, names beyond ASCII, and what must not be taken for the parent. */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "disk/vhd.h"
+#include "tests/unit/disk_tool.h"
+
+static char folder[64];
+
+static int enter(void **state)
+{
+	(void)state;
+	strcpy(folder, "/tmp/xenolith-test.XXXXXX");
+	return mkdtemp(folder) && !chdir(folder) ? 0 : -1;
+}
+
+static int leave(void **state)
+{
+	char command[128];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return chdir("/") || system(command);
+}
+
+static void make_parent(const char *path)
+{
+	struct xd_create how = {.path = path,
+				.format = XD_FORMAT_VHD,
+				.type = XD_TYPE_DYNAMIC,
+				.virtual_size = 4 * MIB};
+	struct xd_image *image;
+	uint8_t data[512];
+
+	OK(xd_create(&how, &err));
+	memset(data, 0x42, sizeof(data));
+	OK(xd_open(path, XD_OPEN_WRITE, &image, &err));
+	OK(xd_write(image, data, sizeof(data), MIB, &err));
+	OK(xd_close(image, &err));
+}
+
+static void make_child(const char *path, const char *parent, const char *name)
+{
+	struct xd_create how = {
+	    .path = path, .format = XD_FORMAT_VHD, .type = XD_TYPE_DIFF, .parent_path = name};
+
+	OK(xd_open(parent, 0, &how.parent, &err));
+	OK(xd_create(&how, &err));
+	OK(xd_close(how.parent, &err));
+}
+
+static void shows_parent(const char *child)
+{
+	struct xd_image *image;
+	uint8_t data[512];
+
+	OK(xd_open(child, 0, &image, &err));
+	OK(xd_read(image, data, sizeof(data), MIB, &err));
+	assert_int_equal(data[511], 0x42);
+	OK(xd_close(image, &err));
+}
+
+/* Leaves the child one locator of this kind with this data, and no parent name. */
+static void set_locator(const char *child, uint32_t platform, const void *data, size_t length)
+{
+	struct vhd_header h;
+	struct xd_io io;
+	uint64_t at;
+
+	OK(xd_io_open_file(child, XD_IO_WRITE, &io, &err));
+	tool_peek(io, 512, &h, sizeof(h));
+	at = vhd_get64(h.locator[0].data_offset);
+	memset(h.locator, 0, sizeof(h.locator));
+	memset(h.parent_name, 0, sizeof(h.parent_name));
+	h.locator[3] = (struct vhd_locator){.platform = vhd_put32(platform),
+					    .data_space = vhd_put32(1),
+					    .data_length = vhd_put32(length),
+					    .data_offset = vhd_put64(at)};
+	vhd_header_seal(&h);
+	tool_patch(io, 512, &h, sizeof(h));
+	tool_patch(io, at, data, length);
+	io.ops->close(io.ctx);
+}
+
+static void set_wide(const char *child, uint32_t platform, const char *path)
+{
+	uint8_t wide[512];
+	ssize_t n = xd_utf8_to_utf16(path, false, wide, sizeof(wide));
+
+	assert_true(n > 0);
+	set_locator(child, platform, wide, n);
+}
+
+static void every_kind_of_locator_leads_to_the_parent(void **state)
+{
+	char absolute[160];
+
+	(void)state;
+	make_parent("p.vhd");
+	make_child("c.vhd", "p.vhd", NULL);
+	shows_parent("c.vhd");
+	set_wide("c.vhd", VHD_PLATFORM_W2RU, ".\\p.vhd");
+	shows_parent("c.vhd");
+	set_wide("c.vhd", VHD_PLATFORM_W2RU, "p.vhd");
+	shows_parent("c.vhd");
+	snprintf(absolute, sizeof(absolute), "%s/p.vhd", folder);
+	set_wide("c.vhd", VHD_PLATFORM_W2KU, absolute);
+	shows_parent("c.vhd");
+	set_locator("c.vhd", VHD_PLATFORM_WI2R, ".\\p.vhd", 7);
+	shows_parent("c.vhd");
+	set_locator("c.vhd", VHD_PLATFORM_WI2K, absolute, strlen(absolute));
+	shows_parent("c.vhd");
+	set_locator("c.vhd", VHD_PLATFORM_MACX, "file://./p%2Evhd", 16);
+	shows_parent("c.vhd");
+	/* Another machine's path: the file of that name beside the child is tried. */
+	set_wide("c.vhd", VHD_PLATFORM_W2KU, "D:\\Virtual Machines\\p.vhd");
+	shows_parent("c.vhd");
+}
+
+static void names_beyond_ascii_and_other_folders_work(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir("Ünïcode 𝄞", 0700) | mkdir("kids", 0700), 0);
+	make_parent("Ünïcode 𝄞/Mutter%20.vhd");
+	make_child("kids/c.vhd", "Ünïcode 𝄞/Mutter%20.vhd", NULL);
+	shows_parent("kids/c.vhd");
+	make_child("kids/d.vhd", "Ünïcode 𝄞/Mutter%20.vhd", "../Ünïcode 𝄞/Mutter%20.vhd");
+	shows_parent("kids/d.vhd");
+}
+
+static void locators_that_are_nonsense_are_stepped_over(void **state)
+{
+	static const uint8_t half_pair[] = {0x00, 0xd8, 'x', 0}, not_utf16[] = {'p'};
+	struct xd_image *image;
+
+	(void)state;
+	make_parent("p.vhd");
+	make_child("c.vhd", "p.vhd", NULL);
+	set_locator("c.vhd", VHD_PLATFORM_W2RU, half_pair, sizeof(half_pair));
+	FAILS(XD_E_PARENT, xd_open("c.vhd", 0, &image, &err));
+	set_locator("c.vhd", VHD_PLATFORM_W2RU, not_utf16, sizeof(not_utf16));
+	FAILS(XD_E_PARENT, xd_open("c.vhd", 0, &image, &err));
+	set_locator("c.vhd", VHD_PLATFORM_MAC, "\0\1\2", 3);
+	FAILS(XD_E_PARENT, xd_open("c.vhd", 0, &image, &err));
+}
+
+static void a_missing_parent_still_lets_the_layer_open_alone(void **state)
+{
+	struct xd_image *image;
+	uint8_t data[512];
+
+	(void)state;
+	make_parent("p.vhd");
+	make_child("c.vhd", "p.vhd", NULL);
+	assert_int_equal(unlink("p.vhd"), 0);
+	FAILS(XD_E_PARENT, xd_open("c.vhd", 0, &image, &err));
+	OK(xd_open("c.vhd", XD_OPEN_NO_PARENTS, &image, &err));
+	FAILS(XD_E_PARENT, xd_read(image, data, sizeof(data), 0, &err));
+	OK(xd_close(image, &err));
+}
+
+static void another_disk_under_the_parents_name_is_refused(void **state)
+{
+	struct xd_image *image;
+
+	(void)state;
+	make_parent("p.vhd");
+	make_child("c.vhd", "p.vhd", NULL);
+	assert_int_equal(unlink("p.vhd"), 0);
+	make_parent("p.vhd");
+	FAILS(XD_E_PARENT_CHANGED, xd_open("c.vhd", 0, &image, &err));
+	OK(xd_open("c.vhd", XD_OPEN_ANY_PARENT, &image, &err));
+	OK(xd_close(image, &err));
+}
+
+static void a_parent_that_was_written_to_is_warned_of(void **state)
+{
+	struct timespec later[2] = {{.tv_sec = 2000000000}, {.tv_sec = 2000000000}};
+	struct tool_find find = {.what = "parent-time"};
+	struct xd_image *image;
+
+	(void)state;
+	make_parent("p.vhd");
+	make_child("c.vhd", "p.vhd", NULL);
+	OK(xd_open("c.vhd", 0, &image, &err));
+	tool_check(image, 0, &find);
+	assert_int_equal(find.seen, 0);
+	OK(xd_close(image, &err));
+	assert_int_equal(utimensat(AT_FDCWD, "p.vhd", later, 0), 0);
+	OK(xd_open("c.vhd", 0, &image, &err));
+	tool_check(image, 0, &find);
+	assert_int_equal(find.seen, 1);
+	OK(xd_close(image, &err));
+}
+
+static void a_disk_is_not_its_own_grandparent(void **state)
+{
+	struct xd_image *image;
+
+	(void)state;
+	make_parent("a.vhd");
+	make_child("b.vhd", "a.vhd", NULL);
+	make_child("c.vhd", "b.vhd", NULL);
+	assert_int_equal(rename("c.vhd", "b.vhd"), 0);
+	FAILS(XD_E_LOOP, xd_open("b.vhd", 0, &image, &err));
+}
+
+static void a_file_is_opened_for_writing_once(void **state)
+{
+	struct xd_image *one, *two;
+
+	(void)state;
+	make_parent("p.vhd");
+	OK(xd_open("p.vhd", XD_OPEN_WRITE, &one, &err));
+	FAILS(XD_E_BUSY, xd_open("p.vhd", XD_OPEN_WRITE, &two, &err));
+	FAILS(XD_E_BUSY, xd_open("p.vhd", 0, &two, &err));
+	OK(xd_open("p.vhd", XD_OPEN_NO_LOCK, &two, &err));
+	OK(xd_close(two, &err));
+	OK(xd_close(one, &err));
+	OK(xd_open("p.vhd", 0, &one, &err));
+	OK(xd_open("p.vhd", 0, &two, &err));
+	FAILS(XD_E_READONLY, xd_write(two, "", 0, 0, &err));
+	OK(xd_close(two, &err));
+	OK(xd_close(one, &err));
+}
+
+static void a_child_bigger_than_its_parent_reads_zero_past_it(void **state)
+{
+	struct xd_image *image;
+	uint8_t data[1024];
+
+	(void)state;
+	make_parent("p.vhd");
+	make_child("c.vhd", "p.vhd", NULL);
+	OK(xd_open("c.vhd", XD_OPEN_WRITE, &image, &err));
+	OK(xd_resize(image, 6 * MIB, 0, &err));
+	memset(data, 1, sizeof(data));
+	OK(xd_read(image, data, sizeof(data), 4 * MIB - 512, &err));
+	assert_true(data[0] == 0 && !memcmp(data, data + 1, sizeof(data) - 1));
+	OK(xd_close(image, &err));
+	shows_parent("c.vhd");
+}
+
+static void rebasing_to_nothing_takes_all_in(void **state)
+{
+	struct xd_image *image;
+	uint8_t data[512];
+
+	(void)state;
+	make_parent("p.vhd");
+	make_child("c.vhd", "p.vhd", NULL);
+	OK(xd_open("c.vhd", XD_OPEN_WRITE, &image, &err));
+	OK(xd_rebase(image, NULL, NULL, NULL, &err));
+	OK(xd_close(image, &err));
+	OK(xd_open("c.vhd", XD_OPEN_NO_PARENTS, &image, &err));
+	OK(xd_read(image, data, sizeof(data), MIB, &err));
+	assert_int_equal(data[0], 0x42);
+	OK(xd_close(image, &err));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(every_kind_of_locator_leads_to_the_parent, enter,
+					    leave),
+	    cmocka_unit_test_setup_teardown(names_beyond_ascii_and_other_folders_work, enter,
+					    leave),
+	    cmocka_unit_test_setup_teardown(locators_that_are_nonsense_are_stepped_over, enter,
+					    leave),
+	    cmocka_unit_test_setup_teardown(a_missing_parent_still_lets_the_layer_open_alone, enter,
+					    leave),
+	    cmocka_unit_test_setup_teardown(another_disk_under_the_parents_name_is_refused, enter,
+					    leave),
+	    cmocka_unit_test_setup_teardown(a_parent_that_was_written_to_is_warned_of, enter,
+					    leave),
+	    cmocka_unit_test_setup_teardown(a_disk_is_not_its_own_grandparent, enter, leave),
+	    cmocka_unit_test_setup_teardown(a_file_is_opened_for_writing_once, enter, leave),
+	    cmocka_unit_test_setup_teardown(a_child_bigger_than_its_parent_reads_zero_past_it,
+					    enter, leave),
+	    cmocka_unit_test_setup_teardown(rebasing_to_nothing_takes_all_in, enter, leave),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
