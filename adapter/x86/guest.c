@@ -3,6 +3,7 @@
 
 #include "adapter/x86/asm.h"
 #include "adapter/x86/debugreg.h"
+#include "adapter/x86/guest_access.h"
 #include "adapter/x86/privop_env.h"
 #include "adapter/x86/traps.h"
 #include "adapter/xen/cr2.h"
@@ -57,10 +58,40 @@ static bool software_interrupt(struct vp *vp, struct frame *f)
 	return true;
 }
 
+#define OPCODE_CLI   0xfa /* sti is 0xfb */
+#define OPCODE_RDMSR 0x320f
+
+/*
+ * The two that Linux executes often, ahead of the general decoder: cli and sti until it has patched them away, which do nothing (Xen
+ * holds that a guest who uses them could not be let have popf), and at each context switch the read of the process's GS base.
+ */
+static bool frequent_instruction(struct frame *f)
+{
+	uint64_t code;
+
+	GUEST_LOAD(code, f->rip, fault);
+	if ((code & 0xfe) == OPCODE_CLI) {
+		f->rip += 1;
+		return true;
+	}
+	if ((code & 0xffff) == OPCODE_RDMSR && (uint32_t)f->rcx == MSR_KERNEL_GS_BASE) {
+		uint64_t base = rdmsr(MSR_KERNEL_GS_BASE);
+
+		f->rax = (uint32_t)base;
+		f->rdx = base >> 32;
+		f->rip += 2;
+		return true;
+	}
+fault:
+	return false;
+}
+
 void guest_general_protection(struct vp *vp, struct frame *f)
 {
 	struct privop_fault fault;
 
+	if (!f->error && frame_from_kernel(f) && !(f->rflags & RFLAGS_TF) && frequent_instruction(f))
+		return;
 	if (f->error & XEC_IDT && software_interrupt(vp, f))
 		return;
 	if (f->error)
