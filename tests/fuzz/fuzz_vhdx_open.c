@@ -80,7 +80,7 @@ static void work(struct xd_image *image, uint8_t what)
 	if (what & 8 && size < 1ull << 32)
 		xd_resize(image, what & 16 ? size + (5 << 20) : size / 2 & ~4095ull,
 			  XD_RESIZE_SHRINK, NULL);
-	if (what & 32 && size < 1ull << 28)
+	if (what & 32 && size < 1ull << 26)
 		xd_compact(image, NULL, NULL);
 }
 
