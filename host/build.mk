@@ -35,3 +35,6 @@ $(eval $(call fuzzer,netvsp,tests/fuzz/fuzz_netvsp.c $(HOST_NETVSP_SRC)))
 $(eval $(call unit_test,storvsp,tests/unit/test_storvsp.c $(HOST_STORVSP_SRC) $$(DISK_ASAN),$$(DISK_ASAN) -pthread))
 $(eval $(call unit_test,netvsp,tests/unit/test_netvsp.c $(HOST_NETVSP_SRC)))
 $(eval $(call unit_test,net_finish,tests/unit/test_net_finish.c host/net_finish.c))
+
+# Each takes partitions of our own host, nested where need be.
+CHECK_TAP += tests/host/devices

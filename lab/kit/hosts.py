@@ -85,7 +85,7 @@ class Xenolith:
 
     def argv(self, spec, path, console, qmp):
         argv = [str(self.binary), "run", "--kernel", path(spec.kernel), "--cpus", str(spec.cpus),
-                "--memory", "%dM" % spec.memory, "--append", kernel_command_line(spec)]
+                "--memory", "%dM" % spec.memory, "--no-reboot", "--append", kernel_command_line(spec)]
         if spec.initrd:
             argv += ["--initrd", path(spec.initrd)]
         if spec.mode == "native":
