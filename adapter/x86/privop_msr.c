@@ -28,6 +28,7 @@
 #define MSR_MC0_CTL2              0x280
 #define MSR_PERF_CAPABILITIES     0x345
 #define MSR_MC0_CTL               0x400
+#define MSR_XEN_HYPERCALL_PAGE    0x40000000 /* xen/arch-x86/cpuid.h, leaf 3 */
 #define MSR_TSC_AUX               0xc0000103
 #define MSR_K7_HWCR               0xc0010015
 #define MSR_K7_FID_VID_CTL        0xc0010041
@@ -91,6 +92,12 @@ static bool hw_read(struct request *q)
 static bool hw_write(struct request *q)
 {
 	return q->ops->wrmsr(q->ctx, q->msr, q->value);
+}
+
+/* Not left to the hardware: QEMU's software processor takes any. */
+static bool base_write(struct request *q)
+{
+	return (uint64_t)((int64_t)(q->value << 16) >> 16) == q->value && hw_write(q);
 }
 
 static bool tsc(struct request *q)
@@ -237,8 +244,9 @@ static const struct msr_row {
     {MSR_MC0_CTL2, MSR_MC0_CTL2 + MC_BANKS - 1, INTEL, zero, ignore},
     {MSR_PERF_CAPABILITIES, MSR_PERF_CAPABILITIES, ANY, zero, NULL},
     {MSR_MC0_CTL, MSR_MC0_CTL + 4 * MC_BANKS - 1, ANY, mc_bank, ignore},
+    {MSR_XEN_HYPERCALL_PAGE, MSR_XEN_HYPERCALL_PAGE, ANY, zero, NULL},
     {MSR_EFER, MSR_EFER, ANY, efer, efer_write},
-    {MSR_FS_BASE, MSR_KERNEL_GS_BASE, ANY, hw_read, hw_write},
+    {MSR_FS_BASE, MSR_KERNEL_GS_BASE, ANY, hw_read, base_write},
     {MSR_TSC_AUX, MSR_TSC_AUX, ANY, hw_read, tsc_aux_write},
     {MSR_K7_HWCR, MSR_K7_HWCR, AMD, zero, ignore},
     {MSR_AMD_NB_CFG, MSR_AMD_NB_CFG, ANY, zero, ignore},

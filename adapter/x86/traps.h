@@ -53,10 +53,15 @@ void frame_show(const struct frame *f);
 /* The guest cannot go on: says why, shows the registers, ends the partition. */
 _Noreturn void guest_crash(const struct frame *f, const char *why);
 
-/* Whether `address` is one that the guest may name in a hypercall: canonical and not the adapter's. */
+/* Whether `address` is one that the guest may name in a hypercall: not the adapter's. Not canonical is found out by use. */
 static inline bool guest_address(uint64_t address)
 {
 	return address - 0xffff800000000000 >= 0x0000080000000000;
+}
+
+static inline bool canonical_address(uint64_t address)
+{
+	return (uint64_t)((int64_t)(address << 16) >> 16) == address;
 }
 
 static inline bool guest_range(const void *address, size_t bytes)

@@ -10,7 +10,7 @@
 
 #define DESC_CODE64(dpl) (0x00af9b000000ffffull | (uint64_t)(dpl) << 45)
 #define DESC_CODE32(dpl) (0x00cf9b000000ffffull | (uint64_t)(dpl) << 45)
-#define DESC_DATA(dpl)	 (0x00cf93000000ffffull | (uint64_t)(dpl) << 45)
+#define DESC_DATA(dpl)   (0x00cf93000000ffffull | (uint64_t)(dpl) << 45)
 
 #define STUB_SIZE      32
 #define RESERVED_FIRST 0xe000 /* FIRST_RESERVED_GDT_BYTE of the Xen ABI */
@@ -64,7 +64,8 @@ static void make_tss(unsigned id, struct vp *vp)
 	tss->rsp[0] = (uint64_t)vp;
 	for (unsigned i = 0; i < VP_STACK_GUARD; i++)
 		tss->ist[i] = block + (i + 1) * PAGE_SIZE;
-	tss->iomap_base = sizeof(struct tss); /* beyond the limit: no port is open to anybody but ring 0 */
+	tss->iomap_base =
+	    sizeof(struct tss); /* beyond the limit: no port is open to anybody but ring 0 */
 }
 
 /*
@@ -77,9 +78,9 @@ static void make_stub(uint64_t at, uint8_t *writable, const struct vp *vp, const
 		uint8_t opcode[3], length;
 		uint64_t operand; /* rip-relative */
 	} insns[] = {
-		{{0x48, 0x89, 0x25}, 3, (uint64_t)&vp->guest_rsp}, /* mov %rsp, vp->guest_rsp(%rip) */
-		{{0x48, 0x8d, 0x25}, 3, (uint64_t)vp},		   /* lea vp(%rip), %rsp */
-		{{0xe9}, 1, (uint64_t)target},			   /* jmp target */
+	    {{0x48, 0x89, 0x25}, 3, (uint64_t)&vp->guest_rsp}, /* mov %rsp, vp->guest_rsp(%rip) */
+	    {{0x48, 0x8d, 0x25}, 3, (uint64_t)vp},             /* lea vp(%rip), %rsp */
+	    {{0xe9}, 1, (uint64_t)target},                     /* jmp target */
 	};
 
 	for (unsigned i = 0; i < 3; i++) {
@@ -108,12 +109,27 @@ static void make_stubs(unsigned id, const struct vp *vp, uint8_t *writable, bool
 	make_stub(at + STUB_SIZE, writable + STUB_SIZE, vp, from_compat);
 }
 
+/*
+ * What a GDT has where the guest gave no frame: descriptors that are not present, so that a selector is answered with #GP
+ * and not with a page fault at an address of the adapter's. The processor writes to none of them.
+ */
+static uint64_t empty_page(void)
+{
+	static void *page;
+
+	if (!page)
+		page = page_alloc(1);
+	return va_to_ma(page);
+}
+
 struct vp *vp_create(unsigned id, bool has_processes)
 {
 	uint64_t window = vp_window(id);
 	struct vp *vp = vp_of(id);
 	uint8_t *stubs = page_alloc(1);
 
+	for (unsigned i = 0; i < GUEST_GDT_PAGES; i++)
+		map_page(window + i * PAGE_SIZE, empty_page(), MAP_DATA);
 	map_page(window + RESERVED_FIRST, va_to_ma(page_alloc(1)), MAP_DATA);
 	map_page(window + RESERVED_FIRST + PAGE_SIZE, va_to_ma(page_alloc(1)), MAP_DATA);
 	for (unsigned i = 0; i < VP_STACK_SIZE / PAGE_SIZE; i++)
@@ -209,7 +225,7 @@ void vp_set_gdt(struct vp *vp, const uint64_t *frames, unsigned pages)
 		if (i < pages)
 			map_page(va, frames[i] << PAGE_SHIFT, MAP_DATA);
 		else
-			unmap_page(va);
+			map_page(va, empty_page(), MAP_DATA);
 		invlpg(va);
 	}
 }

@@ -14,9 +14,9 @@
 void trap_table_set(struct vp *vp, unsigned vector, const struct trap_info *t)
 {
 	vp->traps[vector] = (struct guest_trap){
-		.address = t->address,
-		.dpl = TI_GET_DPL(t),
-		.masks_events = TI_GET_IF(t),
+	    .address = t->address,
+	    .dpl = TI_GET_DPL(t),
+	    .masks_events = TI_GET_IF(t),
 	};
 	if (TI_GET_DPL(t) == 3)
 		idt_open(vector);
@@ -64,12 +64,10 @@ static long set_callback(const struct callback_register *r)
 	struct vp *vp = this_vp();
 	bool masks = r->flags & CALLBACKF_mask_events;
 
-	if (r->address && !guest_address(r->address))
+	if (r->address && (!guest_address(r->address) || !canonical_address(r->address)))
 		return -XEN_EINVAL;
 	switch (r->type) {
-	case CALLBACKTYPE_event:
-		vp->event_entry = r->address;
-		return 0;
+	case CALLBACKTYPE_event: vp->event_entry = r->address; return 0;
 	case CALLBACKTYPE_failsafe:
 		vp->failsafe_entry = r->address;
 		vp->failsafe_masks_events = masks;
@@ -86,11 +84,8 @@ static long set_callback(const struct callback_register *r)
 		vp->sysenter_entry = r->address;
 		vp->sysenter_masks_events = masks;
 		return 0;
-	case CALLBACKTYPE_nmi:
-		vp->nmi_entry = r->address;
-		return 0;
-	default:
-		return -XEN_ENOSYS;
+	case CALLBACKTYPE_nmi: vp->nmi_entry = r->address; return 0;
+	default: return -XEN_ENOSYS;
 	}
 }
 
@@ -113,9 +108,8 @@ static long callback_unregister(void *arg)
 }
 
 static const struct op callback_ops[] = {
-	OP_ROW(CALLBACKOP_register, callback_register, struct callback_register, IN)
-	OP_ROW(CALLBACKOP_unregister, callback_unregister, struct callback_unregister, IN)
-};
+    OP_ROW(CALLBACKOP_register, callback_register, struct callback_register, IN)
+	OP_ROW(CALLBACKOP_unregister, callback_unregister, struct callback_unregister, IN)};
 
 long do_callback_op(uint32_t cmd, void *arg)
 {
@@ -140,9 +134,8 @@ static long nmi_unregister(void *arg)
 }
 
 static const struct op nmi_ops[] = {
-	OP_ROW(XENNMI_register_callback, nmi_register, struct xennmi_callback, IN)
-	OP0_ROW(XENNMI_unregister_callback, nmi_unregister)
-};
+    OP_ROW(XENNMI_register_callback, nmi_register, struct xennmi_callback, IN)
+	OP0_ROW(XENNMI_unregister_callback, nmi_unregister)};
 
 long do_nmi_op(uint32_t cmd, void *arg)
 {

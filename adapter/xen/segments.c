@@ -71,14 +71,9 @@ long do_update_descriptor(uint64_t ma, uint64_t descriptor)
 	return 0;
 }
 
-static bool canonical(uint64_t va)
-{
-	return (int64_t)(va << 16) >> 16 == (int64_t)va;
-}
-
 long do_set_segment_base(uint32_t which, uint64_t base)
 {
-	if (which != SEGBASE_GS_USER_SEL && !canonical(base))
+	if (which != SEGBASE_GS_USER_SEL && !canonical_address(base))
 		return -XEN_EINVAL;
 	switch (which) {
 	case SEGBASE_FS: wrmsr(MSR_FS_BASE, base); return 0;
