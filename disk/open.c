@@ -167,8 +167,7 @@ static int find_parent(struct layer *layer, struct xd_image *image, struct xd_er
 	xd_fail(err, XD_E_PARENT, XD_NO_OFFSET,
 		"the image names no parent that could be looked for");
 	image->driver->parent_candidates(image, candidate, &search);
-	if (search.result)
-		err->code = search.result;
+	err->code = search.result; /* 0: what earlier candidates left there does not count */
 	return search.result;
 }
 

@@ -152,6 +152,9 @@ static inline bool vhdx_guid_equal(const struct vhdx_guid *a, const struct vhdx_
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
+/* Random, version 4; 0 or XD_E_IO. */
+int vhdx_guid_new(struct vhdx_guid *guid);
+
 static inline bool vhdx_guid_is_zero(const struct vhdx_guid *guid)
 {
 	return xd_is_zero(guid, sizeof(*guid));

@@ -98,7 +98,7 @@ static int write_entry(struct vhdx *v, const struct transaction *t, struct xd_er
 {
 	int ret;
 
-	if (!v->log_open && xd_random_id(v->header.log_guid.b))
+	if (!v->log_open && vhdx_guid_new(&v->header.log_guid))
 		return xd_fail(err, XD_E_IO, XD_NO_OFFSET, "no random numbers for a new GUID");
 	seal(v, t);
 	ret = write_ring(v, (1 + t->count) * VHDX_LOG_SECTOR, err);

@@ -83,7 +83,7 @@ static int plan(struct plan *p, const struct xd_create *how, const struct xd_io 
 		p->file_size += p->blocks * p->block_size;
 	if (how->id)
 		memcpy(p->id.b, how->id, sizeof(p->id.b));
-	else if (xd_random_id(p->id.b))
+	else if (vhdx_guid_new(&p->id))
 		return xd_fail(err, XD_E_IO, XD_NO_OFFSET, "no random numbers for a new GUID");
 	if (!how->parent)
 		return 0;

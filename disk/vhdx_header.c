@@ -2,6 +2,18 @@
 /* The two headers (§2.2.2): choosing the current one, and the update protocol (§2.2.2.1). */
 #include "disk/vhdx.h"
 
+int vhdx_guid_new(struct vhdx_guid *guid)
+{
+	uint8_t version;
+	int ret = xd_random_id(guid->b);
+
+	/* The third field is little endian here, and the version is in its upper half. */
+	version = guid->b[6];
+	guid->b[6] = guid->b[7];
+	guid->b[7] = version;
+	return ret;
+}
+
 static const uint64_t slot_offset[2] = {VHDX_HEADER_OFFSET_1, VHDX_HEADER_OFFSET_2};
 
 static bool header_whole(const struct vhdx_header *header)
@@ -91,8 +103,8 @@ static int begin_locked(struct vhdx *v, bool data, struct xd_error *err)
 			       "an earlier write of this image's structures failed; open it again");
 	if (v->began && !(data && !v->data_began))
 		return 0;
-	if (xd_random_id(v->header.file_write_guid.b) ||
-	    (data && xd_random_id(v->header.data_write_guid.b)))
+	if (vhdx_guid_new(&v->header.file_write_guid) ||
+	    (data && vhdx_guid_new(&v->header.data_write_guid)))
 		return xd_fail(err, XD_E_IO, XD_NO_OFFSET, "no random numbers for a new GUID");
 	ret = vhdx_header_store(v, err);
 	/* Twice, so that a later loss of either copy does not bring the old GUIDs back. */

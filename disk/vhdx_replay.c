@@ -153,7 +153,7 @@ static int replay_to_file(struct vhdx *v, const struct vhdx_log_sequence *sequen
 	int ret = 0;
 
 	/* §2.2.2: before anything changes. The log stays in force until all of it is in its place. */
-	if (xd_random_id(v->header.file_write_guid.b))
+	if (vhdx_guid_new(&v->header.file_write_guid))
 		return xd_fail(err, XD_E_IO, XD_NO_OFFSET, "no random numbers for a new GUID");
 	if ((ret = vhdx_header_store(v, err)))
 		return ret;
