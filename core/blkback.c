@@ -165,7 +165,7 @@ static int16_t prepare(struct blkback_slot *slot, const void *bytes)
 
 	blkif_decode(slot->queue->abi, bytes, &entry);
 	slot->id = entry.id;
-	slot->operation = entry.indirect ? BLKIF_OP_INDIRECT : entry.operation;
+	slot->operation = entry.operation;
 	slot->nr_refs = 0;
 	request->sector = entry.sector;
 	request->nr_sectors = 0;

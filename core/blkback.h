@@ -25,8 +25,9 @@ struct blkback_slot {
 	struct blkback_queue *queue;
 	struct blkback_slot *next;
 	uint64_t id;
-	uint8_t operation; /* as the guest named it */
-	bool write;        /* to the guest's pages */
+	uint8_t
+	    operation; /* for the response: what an indirect request carries, as Linux's blkfront checks */
+	bool write; /* to the guest's pages */
 	uint16_t nr_refs;
 	grant_ref_t ref[BLOCK_SEGMENTS_MAX];
 };

@@ -407,6 +407,7 @@ static void indirect_requests_carry_many_segments(void **state)
 	r->indirect_op = BLKIF_OP_INDIRECT;
 	push(w);
 	blkback_poll(&w->queue);
+	assert_int_equal(RING_GET_RESPONSE(&w->front, 0)->operation, BLKIF_OP_WRITE);
 	assert_int_equal(response(w, 5), BLKIF_RSP_OKAY);
 	for (unsigned i = 6; i <= 10; i++)
 		assert_int_equal(response(w, i), BLKIF_RSP_ERROR);
