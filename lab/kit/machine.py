@@ -105,7 +105,7 @@ class Machine:
         if self.spec.verbose:
             sys.stderr.buffer.write(data)
             sys.stderr.flush()
-        m = re.search(rb"lab: host-exit (\d+)", self.log)
+        m = re.search(rb"lab: host-exit (\d+)\s", self.log)
         if m:
             self._host_ended(int(m.group(1)))
 
