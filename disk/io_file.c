@@ -33,11 +33,20 @@ static int fd_for(const struct file *f, const void *buf, size_t length, uint64_t
 	return direct ? f->direct : f->fd;
 }
 
+/* Where the file system wants more alignment than we know of, the write goes through the cache after all. */
+static ssize_t write_some(const struct file *f, const void *buf, size_t length, uint64_t offset)
+{
+	int fd = fd_for(f, buf, length, offset);
+	ssize_t n = pwrite(fd, buf, length, offset);
+
+	return n < 0 && errno == EINVAL && fd != f->fd ? pwrite(f->fd, buf, length, offset) : n;
+}
+
 static int file_rw(struct file *f, bool write, void *buf, size_t length, uint64_t offset)
 {
 	for (char *p = buf; length;) {
-		ssize_t n = write ? pwrite(fd_for(f, p, length, offset), p, length, offset)
-				  : pread(f->fd, p, length, offset);
+		ssize_t n =
+		    write ? write_some(f, p, length, offset) : pread(f->fd, p, length, offset);
 
 		if (n < 0 && errno == EINTR)
 			continue;

@@ -19,8 +19,9 @@ uint32_t vhd_checksum(const void *data, size_t length, size_t skip)
 	uint32_t sum = 0;
 
 	for (size_t i = 0; i < length; i++)
-		if (i < skip || i >= skip + 4)
-			sum += p[i];
+		sum += p[i];
+	for (size_t i = skip; i < skip + 4; i++)
+		sum -= p[i];
 	return ~sum;
 }
 
