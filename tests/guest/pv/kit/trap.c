@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/guest/pv/kit/pv.h"
+#include "tests/guest/pv/kit/user.h"
 
 #include <xen/callback.h>
 
@@ -44,6 +44,8 @@ static bool caught_by(struct regs *r)
 
 void trap_c(struct regs *r)
 {
+	if ((r->cs & 3) == 3 && r->vector != VECTOR_EVENT)
+		user_trap(r);
 	if (r->vector < VECTORS && handlers[r->vector])
 		handlers[r->vector](r);
 	else if (r->vector == VECTOR_EVENT) /* a test that waits for none */
