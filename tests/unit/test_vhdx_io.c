@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What was written is read back, through every geometry, live and after reopening. */
+#include <errno.h>
+
 #include "tests/unit/test_vhdx_tool.h"
 
 static const struct tool_geometry geometries[] = {
@@ -222,6 +224,102 @@ static void discarded_space_is_used_again(void **state)
 	free(buf);
 }
 
+/* --- stores that fail ----------------------------------------------------------------------------------------------------- */
+
+static struct {
+	struct xd_io_ops under;
+	int flushes_left, growth_left;
+} faulty;
+
+static int failing_flush(void *ctx)
+{
+	return faulty.flushes_left-- > 0 ? faulty.under.flush(ctx) : -EIO;
+}
+
+static int failing_truncate(void *ctx, uint64_t size)
+{
+	return faulty.growth_left-- > 0 ? faulty.under.truncate(ctx, size) : -ENOSPC;
+}
+
+static void make_faulty(struct tool_store *store, int flushes, int growth)
+{
+	faulty.under = store->ops;
+	faulty.flushes_left = flushes;
+	faulty.growth_left = growth;
+	store->ops.flush = failing_flush;
+	store->ops.truncate = failing_truncate;
+}
+
+/* After a failed flush nobody knows what is durable: nothing more is written, and what was flushed before stays. */
+static void a_failed_flush_ends_writing_and_costs_nothing_older(void **state)
+{
+	struct tool_geometry g = {XD_TYPE_DYNAMIC, 16 * MIB, 1 << 20, 512};
+
+	(void)state;
+	for (int flushes = 4; flushes < 14; flushes++) {
+		struct tool_store store;
+		struct xd_image *image;
+		struct xd_error err;
+		uint8_t buf[512], back[512];
+		uint64_t block = 0, durable;
+
+		tool_store_init(&store);
+		tool_create(&store, &g, NULL);
+		image = tool_open(&store, NULL, XD_OPEN_WRITE);
+		make_faulty(&store, flushes, 100);
+		for (durable = 0; block < 12; block++) {
+			memset(buf, block + 1, sizeof(buf));
+			OK(xd_write(image, buf, sizeof(buf), block * MIB, &err));
+			if (xd_flush(image, &err))
+				break;
+			durable = block + 1;
+		}
+		assert_int_equal(err.code, XD_E_IO);
+		assert_int_equal(err.sys, EIO);
+		faulty.flushes_left = 1000;
+		assert_int_equal(xd_flush(image, &err), XD_E_IO);
+		assert_int_equal(xd_write(image, buf, sizeof(buf), 15 * MIB, &err), XD_E_IO);
+		assert_int_equal(xd_close(image, &err), XD_E_IO);
+		image = tool_open(&store, NULL, XD_OPEN_WRITE);
+		for (uint64_t i = 0; i < durable; i++) {
+			OK(xd_read(image, back, sizeof(back), i * MIB, &err));
+			assert_int_equal(back[5], i + 1);
+		}
+		tool_close(image);
+		tool_assert_clean(&store, NULL);
+		tool_store_free(&store);
+	}
+}
+
+static void a_full_host_fails_the_write_and_the_next_may_work(void **state)
+{
+	struct tool_geometry g = {XD_TYPE_DYNAMIC, 16 * MIB, 1 << 20, 512};
+	struct tool_store store;
+	struct xd_image *image;
+	struct xd_error err;
+	uint8_t buf[512] = {7}, back[512];
+
+	(void)state;
+	tool_store_init(&store);
+	tool_create(&store, &g, NULL);
+	image = tool_open(&store, NULL, XD_OPEN_WRITE);
+	make_faulty(&store, 1000, 2);
+	OK(xd_write(image, buf, sizeof(buf), 0, &err));
+	OK(xd_write(image, buf, sizeof(buf), MIB, &err));
+	assert_int_equal(xd_write(image, buf, sizeof(buf), 2 * MIB, &err), XD_E_IO);
+	assert_int_equal(err.sys, ENOSPC);
+	OK(xd_read(image, back, sizeof(back), 2 * MIB, &err));
+	assert_int_equal(back[0], 0);
+	OK(xd_flush(image, &err));
+	faulty.growth_left = 100;
+	OK(xd_write(image, buf, sizeof(buf), 2 * MIB, &err));
+	OK(xd_read(image, back, sizeof(back), 2 * MIB, &err));
+	assert_int_equal(back[0], 7);
+	tool_close(image);
+	tool_assert_clean(&store, NULL);
+	tool_store_free(&store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +330,8 @@ int main(void)
 	    cmocka_unit_test(looking_changes_no_byte),
 	    cmocka_unit_test(writing_renews_both_guids_once_an_open),
 	    cmocka_unit_test(discarded_space_is_used_again),
+	    cmocka_unit_test(a_failed_flush_ends_writing_and_costs_nothing_older),
+	    cmocka_unit_test(a_full_host_fails_the_write_and_the_next_may_work),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
