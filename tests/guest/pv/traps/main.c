@@ -58,10 +58,7 @@ static void privileged(void)
 	fact_caught("hlt", NULL);
 	TRY("invlpg (%0)", : : "r"(page));
 	fact_caught("invlpg", NULL);
-	TRY("invd");
-	fact_caught("invd", NULL);
-	TRY("wbinvd");
-	fact_caught("wbinvd", NULL);
+	/* Not invd and wbinvd: QEMU's software processor lets everybody run them. */
 	TRY("lgdt (%0)", : : "r"(page));
 	fact_caught("lgdt", NULL);
 	TRY("lidt (%0)", : : "r"(page));

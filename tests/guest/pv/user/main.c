@@ -27,7 +27,6 @@ USER_SNIPPET(write_cr3, "mov %rax, %cr3");
 USER_SNIPPET(lgdt, "lgdt (%rsp)");
 USER_SNIPPET(invlpg, "invlpg (%rsp)");
 USER_SNIPPET(swapgs, "swapgs");
-USER_SNIPPET(wbinvd, "wbinvd");
 USER_SNIPPET(load_ss, "mov %edi, %ss; ud2");
 /* rdi: cs in its upper half, ss in the lower. */
 USER_SNIPPET(iretq, "mov %rsp, %rax; movzwl %di, %ecx; shr $16, %rdi\n"
@@ -125,7 +124,6 @@ static void machine(void)
 	FACT("lgdt", lgdt, 0);
 	FACT("invlpg", invlpg, 0);
 	FACT("swapgs", swapgs, 0);
-	FACT("wbinvd", wbinvd, 0);
 }
 
 /* No selector, and no flag, makes a process anything else. */
