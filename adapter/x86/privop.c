@@ -216,7 +216,7 @@ static bool run_privileged(struct privop_run *r)
 	case PRIVOP_WRITE_DR: return write_dr(r);
 	case PRIVOP_CLTS: return clear_ts(r);
 	case PRIVOP_WBINVD:
-	case PRIVOP_INVD: return true; /* no device of the guest looks at memory past the caches */
+		return true; /* no device of the guest looks at memory past the caches */
 	case PRIVOP_XSETBV: return set_xcr(r);
 	default: return privop_gp(r);
 	}
