@@ -29,22 +29,15 @@ static void say_message(const struct vcpu *vcpu, uint64_t address, uint64_t leng
 
 void crash_report(struct vcpu *vcpu)
 {
-	struct {
-		struct kvm_msrs header;
-		struct kvm_msr_entry entry[HV_CRASH_PARAMS];
-	} msrs = {.header.nmsrs = HV_CRASH_PARAMS};
+	static const uint32_t index[HV_CRASH_PARAMS] = {HV_MSR_CRASH_P0, HV_MSR_CRASH_P0 + 1,
+							HV_MSR_CRASH_P0 + 2, HV_MSR_CRASH_P0 + 3,
+							HV_MSR_CRASH_P0 + 4};
 	uint64_t control = vcpu->run->system_event.data[0];
 	uint64_t p[HV_CRASH_PARAMS];
 
-	for (unsigned i = 0; i < HV_CRASH_PARAMS; i++) {
-		msrs.entry[i].index = HV_MSR_CRASH_P0 + i;
-	}
-	if (ioctl(vcpu->fd, KVM_GET_MSRS, &msrs) != HV_CRASH_PARAMS) {
+	if (!kvm_read_msrs(vcpu->fd, index, p, HV_CRASH_PARAMS)) {
 		say_error("the guest crashed");
 		return;
-	}
-	for (unsigned i = 0; i < HV_CRASH_PARAMS; i++) {
-		p[i] = msrs.entry[i].data;
 	}
 	say_error("the guest crashed: %#llx %#llx %#llx %#llx %#llx", (unsigned long long)p[0],
 		  (unsigned long long)p[1], (unsigned long long)p[2], (unsigned long long)p[3],

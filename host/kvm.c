@@ -205,3 +205,36 @@ void kvm_unhook_signal(const struct kvm *kvm, uint32_t connection)
 
 	ioctl(kvm->vm, KVM_HYPERV_EVENTFD, &hook);
 }
+
+/* struct kvm_msrs with room for its entries. */
+union msrs {
+	struct kvm_msrs head;
+	uint8_t room[sizeof(struct kvm_msrs) + KVM_MAX_MSRS * sizeof(struct kvm_msr_entry)];
+};
+
+bool kvm_read_msrs(int vcpu, const uint32_t *index, uint64_t *value, unsigned count)
+{
+	union msrs msrs = {.head.nmsrs = count};
+
+	for (unsigned i = 0; i < count; i++) {
+		msrs.head.entries[i].index = index[i];
+	}
+	if (ioctl(vcpu, KVM_GET_MSRS, &msrs) != (int)count) {
+		return false;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		value[i] = msrs.head.entries[i].data;
+	}
+	return true;
+}
+
+bool kvm_write_msrs(int vcpu, const uint32_t *index, const uint64_t *value, unsigned count)
+{
+	union msrs msrs = {.head.nmsrs = count};
+
+	for (unsigned i = 0; i < count; i++) {
+		msrs.head.entries[i].index = index[i];
+		msrs.head.entries[i].data = value[i];
+	}
+	return ioctl(vcpu, KVM_SET_MSRS, &msrs) == (int)count;
+}

@@ -40,6 +40,11 @@ int kvm_irqfd(const struct kvm *kvm, unsigned gsi, int trigger, int resample);
 int kvm_hook_signal(const struct kvm *kvm, uint32_t connection, int eventfd);
 void kvm_unhook_signal(const struct kvm *kvm, uint32_t connection);
 
+#define KVM_MAX_MSRS 8u
+/* Several MSRs of a vCPU at once, KVM_MAX_MSRS at most, on its own thread or before it runs. False where KVM refuses one. */
+bool kvm_read_msrs(int vcpu, const uint32_t *index, uint64_t *value, unsigned count);
+bool kvm_write_msrs(int vcpu, const uint32_t *index, const uint64_t *value, unsigned count);
+
 /* CPUID of virtual processor `index` of `cpus`: the processor's own, less what the partition has not, and Viridian's leaves. */
 int kvm_set_cpuid(const struct kvm *kvm, int vcpu, unsigned index, unsigned cpus);
 

@@ -40,18 +40,12 @@ void vcpu_install_kick(void)
 	sigaction(kick_signal(), &action, NULL);
 }
 
-static int set_msrs(const struct vcpu *vcpu)
+static bool set_msrs(const struct vcpu *vcpu)
 {
-	struct {
-		struct kvm_msrs header;
-		struct kvm_msr_entry entry[2];
-	} msrs = {
-	    .header.nmsrs = 2,
-	    .entry = {{.index = MSR_IA32_MISC_ENABLE, .data = MISC_FAST_STRINGS},
-		      {.index = MSR_MTRR_DEFAULT_TYPE, .data = MTRR_ON_AND_WRITE_BACK}},
-	};
+	static const uint32_t index[] = {MSR_IA32_MISC_ENABLE, MSR_MTRR_DEFAULT_TYPE};
+	static const uint64_t value[] = {MISC_FAST_STRINGS, MTRR_ON_AND_WRITE_BACK};
 
-	return ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) == 2 ? 0 : -1;
+	return kvm_write_msrs(vcpu->fd, index, value, 2);
 }
 
 static void synic_kick(void *context)
@@ -89,7 +83,7 @@ int vcpu_create(struct vcpu *vcpu, unsigned index, unsigned cpus, const struct b
 	if (result < 0) {
 		return say_error("processor %u: no VMBus interrupt: %s", index, strerror(-result));
 	}
-	if (set_msrs(vcpu) < 0 || (index == 0 && boot_set_registers(vcpu->fd, entry) < 0)) {
+	if (!set_msrs(vcpu) || (index == 0 && boot_set_registers(vcpu->fd, entry) < 0)) {
 		return say_error("KVM refuses the first registers of processor %u: %s", index,
 				 strerror(errno));
 	}
