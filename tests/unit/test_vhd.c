@@ -511,16 +511,14 @@ static void *hammer(void *ctx)
 	return NULL;
 }
 
-static void threads_share_a_handle(void **state)
+static void share_a_handle(struct xd_io io)
 {
-	struct xd_io io = make(XD_TYPE_DYNAMIC, XD_PROFILE_NONE, MIB, 4096);
 	struct worker workers[THREADS];
 	pthread_t threads[THREADS];
 	struct xd_image *image;
 	uint8_t data[512];
 
-	(void)state;
-	OK(tool_open(io, XD_OPEN_WRITE, &image, &err));
+	OK(tool_open(io, XD_OPEN_WRITE | XD_OPEN_NO_PARENTS, &image, &err));
 	for (int i = 0; i < THREADS; i++) {
 		workers[i] = (struct worker){image, i};
 		assert_int_equal(pthread_create(&threads[i], NULL, hammer, &workers[i]), 0);
@@ -533,7 +531,7 @@ static void threads_share_a_handle(void **state)
 	}
 	OK(xd_close(image, &err));
 	assert_int_equal(tool_errors(io), 0);
-	OK(tool_open(io, 0, &image, &err));
+	OK(tool_open(io, XD_OPEN_NO_PARENTS, &image, &err));
 	for (int t = 0; t < THREADS; t++) {
 		unsigned random = t;
 
@@ -544,7 +542,23 @@ static void threads_share_a_handle(void **state)
 		}
 	}
 	OK(xd_close(image, &err));
-	end(io);
+}
+
+static void threads_share_a_handle(void **state)
+{
+	struct xd_io parent = make(XD_TYPE_DYNAMIC, XD_PROFILE_NONE, MIB, 4096);
+	struct xd_create child = {
+	    .format = XD_FORMAT_VHD, .type = XD_TYPE_DIFF, .block_size = 4096, .parent_path = "p"};
+
+	(void)state;
+	OK(xd_io_open_memory(&child.io, &err));
+	OK(tool_open(parent, 0, &child.parent, &err));
+	OK(xd_create(&child, &err));
+	OK(xd_close(child.parent, &err));
+	share_a_handle(parent);
+	share_a_handle(child.io); /* partly filled blocks: the bitmaps' way */
+	end(child.io);
+	end(parent);
 }
 
 static void map_covers_the_disk_and_tells_where_bytes_are(void **state)
