@@ -208,6 +208,10 @@ static int check_header(struct xd_image *image, uint64_t file_size, struct xd_er
 		    err, XD_E_CORRUPT, at,
 		    "the header at %llu, the table at %llu and the footer's copy overlap",
 		    (unsigned long long)at, (unsigned long long)v->bat_offset);
+	if (v->footer_at != VHD_NOWHERE && (v->footer_at < at + sizeof(v->header) ||
+					    v->footer_at < v->bat_offset + (uint64_t)v->room * 4))
+		return xd_fail(err, XD_E_CORRUPT, v->footer_at,
+			       "the footer lies on the header or the table");
 	if (blocks > XD_MAX_TABLE_BYTES / 8)
 		return xd_fail(err, XD_E_UNSUPPORTED, at, "a table of %llu blocks",
 			       (unsigned long long)blocks);

@@ -362,6 +362,50 @@ static void wrong_headers_are_refused(void **state)
 	}
 }
 
+/* Found by the fuzzer: mending either would have destroyed the other. */
+static void structures_that_lie_on_each_other_are_refused(void **state)
+{
+	struct xd_io io = make(XD_TYPE_DYNAMIC, XD_PROFILE_NONE, MIB, 65536);
+	struct vhd_footer f = footer_at(io, 0);
+	struct vhd_header h;
+	struct xd_image *image;
+
+	(void)state;
+	assert_int_equal(io.ops->truncate(io.ctx, 1536 + 32 + 512), 0);
+	tool_patch(io, 1536 + 32, &f, sizeof(f)); /* the table is 64 bytes long */
+	FAILS(XD_E_CORRUPT, tool_open(io, XD_OPEN_WRITE, &image, &err));
+	end(io);
+	io = make(XD_TYPE_DYNAMIC, XD_PROFILE_NONE, MIB, 65536);
+	tool_peek(io, 512, &h, sizeof(h));
+	h.table_offset = vhd_put64(8);
+	vhd_header_seal(&h);
+	tool_patch(io, 512, &h, sizeof(h));
+	FAILS(XD_E_CORRUPT, tool_open(io, XD_OPEN_WRITE, &image, &err));
+	end(io);
+}
+
+/* Found by the fuzzer: its end wrapped around, and the file was cut to nothing on closing. */
+static void locator_outside_of_the_file_takes_no_space(void **state)
+{
+	struct xd_io io = make_used(XD_PROFILE_NONE);
+	struct vhd_header h;
+	struct xd_image *image;
+	uint64_t before = tool_size(io);
+
+	(void)state;
+	tool_peek(io, 512, &h, sizeof(h));
+	h.locator[1] = (struct vhd_locator){.platform = vhd_put32(VHD_PLATFORM_W2KU),
+					    .data_space = vhd_put32(4096),
+					    .data_offset = vhd_put64(UINT64_MAX - 1)};
+	vhd_header_seal(&h);
+	tool_patch(io, 512, &h, sizeof(h));
+	OK(tool_open(io, XD_OPEN_WRITE, &image, &err));
+	OK(xd_compact(image, NULL, &err));
+	OK(xd_close(image, &err));
+	assert_in_range(tool_size(io), 3 * 65536, before);
+	end(io);
+}
+
 /* --- bitmaps and batmap ------------------------------------------------------------------------------------------------- */
 
 static void clear_bitmap_bits_of_a_dynamic_disk_read_as_zero_until_written(void **state)
@@ -607,6 +651,8 @@ int main(void)
 	    cmocka_unit_test(repair_forgets_a_block_past_the_end),
 	    cmocka_unit_test(overlapping_blocks_are_readable_not_writable_and_not_repaired),
 	    cmocka_unit_test(wrong_headers_are_refused),
+	    cmocka_unit_test(structures_that_lie_on_each_other_are_refused),
+	    cmocka_unit_test(locator_outside_of_the_file_takes_no_space),
 	    cmocka_unit_test(clear_bitmap_bits_of_a_dynamic_disk_read_as_zero_until_written),
 	    cmocka_unit_test(batmap_is_kept_true),
 	    cmocka_unit_test(growing_and_shrinking_keep_what_stays),
