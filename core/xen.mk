@@ -20,6 +20,8 @@ $(eval $(call unit_test,evtchn,tests/unit/test_evtchn.c $(EVTCHN_SRC)))
 $(eval $(call unit_test,evtchn_threads,tests/unit/test_evtchn_threads.c $(EVTCHN_SRC)))
 $(BUILD)/tests/unit/evtchn_threads: SANITIZE := -fsanitize=thread
 $(eval $(call unit_test,gnttab,tests/unit/test_gnttab.c $(GNTTAB_SRC)))
+$(eval $(call unit_test,gnttab_threads,tests/unit/test_gnttab_threads.c $(GNTTAB_SRC)))
+$(BUILD)/tests/unit/gnttab_threads: SANITIZE := -fsanitize=thread
 $(eval $(call unit_test,blkback,tests/unit/test_blkback.c $(BLKBACK_SRC) $(GNTTAB_SRC)))
 $(eval $(call unit_test,vbd,tests/unit/test_vbd.c core/fmt.c $(VBD_SRC) $(BLKBACK_SRC) $(GNTTAB_SRC) \
 	$(EVTCHN_SRC) $(XENSTORE_SRC)))
