@@ -3,7 +3,7 @@
 # The Xen side's pure logic. CORE_XEN_SRC is what the adapter links, freestanding.
 
 XENSTORE_SRC := $(addprefix core/,xenstore.c xenstore_node.c xenstore_txn.c xenstore_ops.c xenstore_watch.c \
-	xs_wire.c xs_request.c xs_guest.c)
+	xs_wire.c xs_request.c xs_guest.c xs_control.c)
 EVTCHN_SRC := $(addprefix core/,evtchn.c evtchn_ops.c evtchn_internal.c evtchn_2l.c evtchn_fifo.c)
 GNTTAB_SRC := $(addprefix core/,gnttab.c gnttab_access.c)
 BLKBACK_SRC := $(addprefix core/,xenring.c blkif.c blkback.c)
@@ -16,6 +16,7 @@ CORE_XEN_SRC := core/arena.c core/pvconsole.c $(XENSTORE_SRC) $(EVTCHN_SRC) $(GN
 $(eval $(call unit_test,arena,tests/unit/test_arena.c core/arena.c))
 $(eval $(call unit_test,xenstore,tests/unit/test_xenstore.c core/fmt.c $(XENSTORE_SRC)))
 $(eval $(call unit_test,xs_wire,tests/unit/test_xs_wire.c core/fmt.c $(XENSTORE_SRC)))
+$(eval $(call unit_test,xs_control,tests/unit/test_xs_control.c core/fmt.c $(XENSTORE_SRC)))
 $(eval $(call unit_test,evtchn,tests/unit/test_evtchn.c $(EVTCHN_SRC)))
 $(eval $(call unit_test,evtchn_threads,tests/unit/test_evtchn_threads.c $(EVTCHN_SRC)))
 $(BUILD)/tests/unit/evtchn_threads: SANITIZE := -fsanitize=thread
