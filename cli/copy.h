@@ -37,6 +37,11 @@ int sink_open_image(struct sink *s, const char *path, enum xd_format format);
 /* Copies a pipe whose end comes when it comes; the image grows and is cut to what came, whole sectors. */
 int copy_pipe(int fd, struct xd_image *to, struct xd_error *err);
 
+/* Opens a temporary file that has no name, in TMPDIR. Returns the descriptor or a negative code. */
+int nameless_file(struct xd_error *err);
+/* Standard input, to its end, in such a file. */
+int spool_pipe(struct xd_error *err);
+
 /* cli/nbd.c: any format that qemu-nbd knows. */
 int source_open_nbd(struct source *s, const char *path, const char *format);
 int sink_open_nbd(struct sink *s, const char *path, const char *format, uint64_t size);

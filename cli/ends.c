@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Where a copy comes from and goes to, when that is an image of ours, or a pipe. */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -145,4 +147,54 @@ int copy_pipe(int fd, struct xd_image *to, struct xd_error *err)
 
 	free(buf);
 	return r;
+}
+
+/* --- temporary files ----------------------------------------------------------------------------------------------------- */
+
+int nameless_file(struct xd_error *err)
+{
+	const char *folder = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
+	char path[XD_PATH_MAX];
+	int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		return fd;
+	snprintf(path, sizeof(path), "%s/xenolith.XXXXXX", folder);
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd < 0)
+		return xd_fail_io(err, -errno, XD_NO_OFFSET, folder);
+	unlink(path);
+	return fd;
+}
+
+/* --- a pipe that holds an image ----------------------------------------------------------------------------------------- */
+
+/* A file without a name, sparse where the pipe has zeros. */
+static int spool_into(int out, uint8_t *buf, struct xd_error *err)
+{
+	uint64_t at = 0;
+	ssize_t n;
+
+	while ((n = fill(STDIN_FILENO, buf, PIECE, err)) > 0) {
+		if (!xd_is_zero(buf, n) && pwrite(out, buf, n, at) != n)
+			return xd_fail_io(err, -errno, XD_NO_OFFSET, "the temporary file");
+		at += n;
+	}
+	if (n < 0)
+		return n;
+	return ftruncate(out, at) ? xd_fail_io(err, -errno, XD_NO_OFFSET, "the temporary file") : 0;
+}
+
+int spool_pipe(struct xd_error *err)
+{
+	uint8_t *buf = malloc(PIECE);
+	int fd = nameless_file(err), r;
+
+	r = !buf     ? xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "out of memory")
+	    : fd < 0 ? fd
+		     : spool_into(fd, buf, err);
+	free(buf);
+	if (r && fd >= 0)
+		close(fd);
+	return r ? r : fd;
 }

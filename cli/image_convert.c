@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* xenolith image convert */
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -68,7 +69,8 @@ static const struct argp argp = {options,
 				 parse,
 				 "SOURCE TARGET",
 				 "Copies a disk, with all its chain, into a new image. \"-\" is "
-				 "standard input (a raw disk) or standard output. Formats "
+				 "standard input (a raw disk, unless -f names another format) or "
+				 "standard output. Formats "
 				 "other than raw, vhd and vhdx go by way of qemu-nbd. TARGET "
 				 "appears when it is whole and synced, not before.",
 				 NULL,
@@ -83,13 +85,33 @@ static bool is_pipe(const char *path)
 	       !S_ISBLK(st.st_mode);
 }
 
+/* An image other than raw has to be whole before it can be read: a pipe is spooled. */
+static const char *spooled(char out[32])
+{
+	struct xd_error err;
+	int fd = spool_pipe(&err);
+
+	if (fd < 0) {
+		img_fail("standard input", &err);
+		return NULL;
+	}
+	/* By our process id: qemu-nbd, another process, may have to find it. */
+	snprintf(out, 32, "/proc/%d/fd/%d", getpid(), fd);
+	return out;
+}
+
 /* A format of ours by content; another's has to be named, or be told by the file's name. */
 static int open_source(const struct args *a, struct source *s)
 {
-	const char *path = strcmp(a->from, "-") ? a->from : "/dev/stdin";
-	const char *name = a->from_format ? a->from_format : img_format_of_name(path);
+	char spool[32];
+	const char *path = strcmp(a->from, "-") ? a->from
+			   : is_pipe(a->from)   ? spooled(spool)
+						: "/dev/stdin";
+	const char *name = a->from_format ? a->from_format : path ? img_format_of_name(path) : NULL;
 	enum xd_format format = a->from_format ? xd_format_by_name(a->from_format) : XD_FORMAT_ANY;
 
+	if (!path)
+		return CLI_FAILED;
 	if (name && xd_format_by_name(name) == XD_FORMAT_ANY)
 		return source_open_nbd(s, path, name);
 	return source_open_image(s, path, format, 0);
@@ -222,7 +244,8 @@ int image_convert(int argc, char **argv)
 	if ((code = pick_target(&a)))
 		return code;
 	cli_catch_signals();
-	if (is_pipe(a.from)) {
+	if (is_pipe(a.from) &&
+	    (!a.from_format || xd_format_by_name(a.from_format) == XD_FORMAT_RAW)) {
 		if (!strcmp(a.to, "-"))
 			return cli_complain(
 			    "from a pipe to standard output: a file has to be between");

@@ -106,23 +106,6 @@ static int read_plan(struct stream *s, struct xd_error *err)
 	return r;
 }
 
-/* The temporary file has no name, or loses it at once. */
-static int nameless(struct xd_error *err)
-{
-	const char *folder = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
-	char path[XD_PATH_MAX];
-	int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	if (fd >= 0)
-		return fd;
-	snprintf(path, sizeof(path), "%s/xenolith.XXXXXX", folder);
-	fd = mkostemp(path, O_CLOEXEC);
-	if (fd < 0)
-		return xd_fail_io(err, -errno, XD_NO_OFFSET, folder);
-	unlink(path);
-	return fd;
-}
-
 static int plan(struct stream *s, const struct xd_create *asked, struct xd_error *err)
 {
 	struct xd_create how = *asked;
@@ -130,7 +113,7 @@ static int plan(struct stream *s, const struct xd_create *asked, struct xd_error
 	char path[32];
 	int r;
 
-	s->plan_fd = nameless(err);
+	s->plan_fd = nameless_file(err);
 	if (s->plan_fd < 0)
 		return s->plan_fd;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->plan_fd);

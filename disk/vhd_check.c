@@ -216,16 +216,42 @@ static int check_spans(struct check *c, struct xd_error *err)
 	return 0;
 }
 
+/* tapdisk goes by the batmap, the specification by the bitmap: where they differ two readers see two disks. */
+static int check_batmap(struct check *c, uint32_t block, struct xd_error *err)
+{
+	struct vhd *v = c->v;
+	uint64_t at = vhd_block_at(vhd_entry(v, block));
+	uint32_t sectors = v->block_size / VHD_SECTOR;
+	uint8_t *bits;
+	bool set = true;
+	int r;
+
+	if (!v->batmap_offset || v->batmap_damaged || !vhd_is_full(v, block))
+		return 0;
+	bits = malloc(v->bitmap_size);
+	if (!bits)
+		return xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "out of memory");
+	r = xd_io_read(&c->image->io, bits, v->bitmap_size, at, err);
+	if (!r && (vhd_bitmap_run(bits, 0, sectors, &set) != sectors || !set))
+		xd_found(c->checker, XD_ERROR, XD_MEND_NO, "batmap-bitmap", at,
+			 "the batmap calls block %u full, its bitmap does not", block);
+	free(bits);
+	return r;
+}
+
 static int check_table(struct check *c, struct xd_error *err)
 {
 	struct vhd *v = c->v;
 	struct xd_check_report *report = c->checker->report;
+	int r;
 
 	report->blocks = v->blocks;
 	for (uint32_t i = 0; i < v->blocks; i++)
 		if (vhd_entry(v, i) != VHD_NO_BLOCK) {
 			report->blocks_allocated++;
 			check_entry(c, i);
+			if ((r = check_batmap(c, i, err)))
+				return r;
 		}
 	return check_spans(c, err);
 }

@@ -452,6 +452,22 @@ static void batmap_is_kept_true(void **state)
 	end(io);
 }
 
+static void batmap_that_calls_a_partial_block_full_is_found(void **state)
+{
+	struct xd_io io = make_used(XD_PROFILE_XENSERVER);
+	struct tool_find find = {.what = "batmap-bitmap"};
+	uint8_t clear = 0xfe;
+	struct xd_image *image;
+
+	(void)state;
+	tool_patch(io, table_entry(io, 5) * 512ull, &clear, 1);
+	OK(tool_open(io, XD_OPEN_LENIENT, &image, &err));
+	tool_check(image, 0, &find);
+	assert_int_equal(find.seen, 1);
+	OK(xd_close(image, &err));
+	end(io);
+}
+
 /* --- resize and compact ------------------------------------------------------------------------------------------------- */
 
 static void growing_and_shrinking_keep_what_stays(void **state)
@@ -655,6 +671,7 @@ int main(void)
 	    cmocka_unit_test(locator_outside_of_the_file_takes_no_space),
 	    cmocka_unit_test(clear_bitmap_bits_of_a_dynamic_disk_read_as_zero_until_written),
 	    cmocka_unit_test(batmap_is_kept_true),
+	    cmocka_unit_test(batmap_that_calls_a_partial_block_full_is_found),
 	    cmocka_unit_test(growing_and_shrinking_keep_what_stays),
 	    cmocka_unit_test(compacting_gives_back_zeros_and_keeps_data),
 	    cmocka_unit_test(threads_share_a_handle),
