@@ -18,7 +18,7 @@ void asm_offsets(void)
 	EMIT(VP_INFO, offsetof(struct vp, info));
 	EMIT(VP_KERNEL_SP, offsetof(struct vp, kernel_sp));
 	EMIT(VP_SYSCALL_ENTRY, offsetof(struct vp, syscall_entry));
-	EMIT(VP_SYSCALL_MASKS, offsetof(struct vp, syscall_masks_events));
+	EMIT(VP_SYSCALL_MASK, offsetof(struct vp, syscall_mask));
 	EMIT(VP_KERNEL_CR3, offsetof(struct vp, kernel_cr3));
 	EMIT(VP_USER_CR3, offsetof(struct vp, user_cr3));
 	EMIT(VP_PF_ENTRY, offsetof(struct vp, page_fault.address));

@@ -103,13 +103,14 @@ static uint64_t read_segment(unsigned which)
 	return s;
 }
 
-void guest_failsafe(struct frame *f)
+void guest_failsafe(struct vp *vp, struct frame *f)
 {
-	struct vp *vp = this_vp();
 	uint64_t words[6] = {f->rcx, f->r11};
 
 	for (unsigned i = 0; i < 4; i++)
 		words[2 + i] = read_segment(i);
+	if (!frame_from_kernel(f))
+		f->cs |= 3; /* the process's GS base was on already */
 	if (!vp->failsafe_entry)
 		guest_crash(f, "it returned to a bad frame and has no failsafe callback");
 	push_frame(vp, f, words, 6);

@@ -81,6 +81,8 @@
 	 1ull << 13 | 1ull << 14 | 1ull << 15 | 1ull << 17 | 1ull << 19 | 1ull << 20 |       \
 	 1ull << 24 | 1ull << 26 | 1ull << 27 | 1ull << 28 | 1ull << 62)
 
+#define INVARIANT_TSC          B(8) /* leaf 0x80000007, edx */
+#define TSC_MODE_NEVER_EMULATE 2u   /* xen/arch-x86/cpuid.h, XEN_CPUID_TSC_MODE_NEVER_EMULATE */
 #define FEATURE1_TIME_TSC_SAFE B(1)
 #define FEATURE1_TIME_RDTSCP   B(2)
 #define MACHINE_BITS_MIN       36
@@ -281,7 +283,9 @@ static struct cpuid_regs extended(const struct cpuid_view *v, uint32_t leaf)
 	case 0x19: /* TLBs for 1 GiB pages */
 	case 0x1a: /* performance hints */ return r;
 	case 0x21: return (struct cpuid_regs){.eax = r.eax & FE21_EAX, .ecx = r.ecx & FE21_ECX};
-	default: /* 7: an invariant TSC is not promised to a guest that may migrate; SVM, IBS, SEV, topology */
+	/* Unlike Xen, which does not know where its guest will migrate to: here the hypervisor beneath made the promise. */
+	case 7: return (struct cpuid_regs){.edx = r.edx & INVARIANT_TSC};
+	default: /* SVM, IBS, SEV, topology */
 		return none;
 	}
 }
@@ -289,8 +293,9 @@ static struct cpuid_regs extended(const struct cpuid_view *v, uint32_t leaf)
 static struct cpuid_regs xen_time(const struct cpuid_view *v, uint32_t subleaf)
 {
 	switch (subleaf) {
-	case 0: /* a TSC that is not emulated (mode 0), and its frequency */
+	case 0: /* a TSC that is never emulated, and its frequency: Linux may then use it as it is */
 		return (struct cpuid_regs){
+		    .ebx = TSC_MODE_NEVER_EMULATE,
 		    .eax = FEATURE1_TIME_TSC_SAFE |
 			   (v->host(0x80000001, 0).edx & B(27) ? FEATURE1_TIME_RDTSCP : 0),
 		    .ecx = v->tsc_khz,

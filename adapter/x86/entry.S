@@ -10,8 +10,8 @@
  *      vector                          by the stub
  *      rdi rsi rdx rcx rax r8 … r15    by trap_common; r15 is at rsp
  *
- * A syscall instruction arrives by the VP's own stub (vp.c), which has saved the guest's rsp in struct vp and pointed rsp at
- * struct vp. GS belongs to the guest throughout: where RPL(frame.cs) is 3 the active base is the process's, else its
+ * A syscall instruction arrives at the VP's own copy of syscall_stub, which serves processes and iret on the guest kernel's stack. For
+ * everything else rsp is saved in struct vp and then points at struct vp. GS belongs to the guest throughout: where RPL(frame.cs) is 3 the active base is the process's, else its
  * kernel's, so each crossing between the two does one swapgs.
  */
 #include "adapter/x86/layout.h"
@@ -21,6 +21,7 @@
 #define FRAME_SYSCALL 0x100
 #define FRAME_SYSCALL32 0x101
 #define FRAME_SYSENTER 0x102
+#define FRAME_FAILSAFE 0x103
 #define RFLAGS_IF 0x200
 #define RFLAGS_KERNEL 0x202
 /* What a guest's kernel may not set by iret: IOPL, NT, VM, VIF, VIP. */
@@ -100,6 +101,9 @@ trap_stubs:
 
 trap_common:
 	USER_L4_SITE trap
+	testb $3, 24(%rsp)
+	jz trap_adapter
+.Lsave_regs:
 	SAVE_REGS
 	cld
 	mov %rsp, %rdi
@@ -122,17 +126,43 @@ trap_return:
 	jmp trap_return
 
 /*
+ * An exception in ring 0 may strike while rsp is on the guest kernel's stack (syscall_stub). Everything of ours lies within 2 GiB of the image;
+ * from elsewhere the frame moves to the VP's stack, which the GDT's address tells: it is the window's start.
+ */
+trap_adapter:
+	push %rax
+	push %rcx
+	mov $IMAGE_VIRT, %rax
+	mov %rsp, %rcx
+	sub %rax, %rcx
+	shr $31, %rcx
+	jz 2f
+	sub $16, %rsp
+	sgdt 6(%rsp)
+	mov 8(%rsp), %rax
+	add $16, %rsp
+	mov %rsp, %rcx
+	lea VP_WINDOW_STACK + VP_STACK_SIZE - VP_SIZE(%rax), %rsp
+	.irp slot, 64, 56, 48, 40, 32, 24, 16
+	pushq \slot(%rcx)
+	.endr
+	mov (%rcx), %rax		/* rcx, as it was */
+	push %rax
+	mov 8(%rcx), %rax
+	pop %rcx
+	jmp .Lsave_regs
+2:	pop %rcx
+	pop %rax
+	jmp .Lsave_regs
+
+/*
  * An iretq to the guest faulted: its frame names a bad selector or address. rsp is where it was at the iretq, with the bad frame there.
  * The guest's kernel gets its failsafe callback with that frame. The registers are the guest's.
  */
 iret_fault:
 	push $0
-	push $FRAME_SYSCALL
-	SAVE_REGS
-	cld
-	mov %rsp, %rdi
-	call guest_failsafe
-	jmp trap_return
+	push $FRAME_FAILSAFE
+	jmp trap_adapter
 
 /*
  * #DB, NMI and #MC have stacks of their own, because they can strike at the first instruction of a syscall stub, where rsp is still the
@@ -155,19 +185,96 @@ trap_ist:
 	mov 8(%rcx), %rcx
 	jmp trap_common
 
-/* rsp = struct vp, rcx = the guest's rip, r11 = its rflags. Only the guest's kernel runs at negative addresses. */
-	.balign 64
-	.globl syscall_common
-syscall_common:
-	test %rcx, %rcx
-	js hypercall
+/*
+ * What a syscall instruction runs: copied to each VP's window, right above its struct vp, so VP(field) is the same distance from every copy.
+ * rcx is the guest's rip, r11 its rflags; only the guest's kernel runs at negative addresses.
+ *
+ * Both fast ways use the guest kernel's own stack: a process's system call leaves there what Xen leaves (rcx, r11, rip, cs, rflags, rsp, ss;
+ * the kernel takes rcx and r11 from it), and iret pops its struct iret_context. Should that stack not be mapped, the double fault's handler ends
+ * the guest. A process always runs with upcalls unmasked, so the mask saved in cs is 0.
+ */
+#define VP(field) (syscall_stub - VP_SIZE + (field))(%rip)
 
-	/*
-	 * A process's system call: its kernel's stack gets rcx, r11, rip, cs, rflags, rsp, ss, as Xen lays them out (bounce.c).
-	 * A process always runs with upcalls unmasked, so the saved mask is 0; the kernel takes rcx and r11 from its stack.
-	 */
+	.macro STUB_JUMP insn, target
+	\insn \target
+	.pushsection .rodata.stub_jumps, "a"
+	.long 990f - 4 - syscall_stub
+	.popsection
+990:
+	.endm
+
+	.pushsection .rodata.stub_jumps, "a"
+	.balign 4
+	.globl syscall_stub_jumps
+syscall_stub_jumps:
+	.popsection
+
+	.balign 64
+	.globl syscall_stub
+syscall_stub:
+	test %rcx, %rcx
+	js 1f
+	mov %rsp, VP(VP_GUEST_RSP)
+	mov VP(VP_KERNEL_SP), %rsp
+	push $SEL_USER_DS
+	push VP(VP_GUEST_RSP)
+	push %r11
+	push $SEL_USER_CS64
+	push %rcx
+	push %r11
+	push %rcx
+	mov VP(VP_SYSCALL_MASK), %rcx
+	movb $1, (%rcx)
+	mov %rsp, %rcx
+	push $SEL_KERNEL_SS
+	push %rcx
+	push $RFLAGS_KERNEL
+	push $SEL_KERNEL_CS
+	push VP(VP_SYSCALL_ENTRY)
+	swapgs
+	iretq
+
+1:	cmp $IRET_HYPERCALL, %eax
+	je 2f
+	mov %rsp, VP(VP_GUEST_RSP)
+	lea VP(0), %rsp
+	STUB_JUMP jmp, hypercall_not_iret
+
+	/* To a process, with upcalls unmasked and none pending; anything else goes the long way, which starts anew. */
+2:	mov 48(%rsp), %ecx
+	and $(RFLAGS_FORBIDDEN | RFLAGS_IF), %ecx
+	cmp $RFLAGS_IF, %ecx
+	jne 3f
+	testb $2, 40(%rsp)
+	jz 3f
+	mov VP(VP_INFO), %rcx
+	movb $0, 1(%rcx)
+	cmpb $0, (%rcx)
+	jne 3f
+	pop %rax
+	pop %r11
+	pop %rcx
+	add $8, %rsp
+	swapgs
+.Liret_stub:
+	iretq
+	EXTABLE .Liret_stub, iret_fault
+3:	mov %rsp, VP(VP_GUEST_RSP)
+	lea VP(0), %rsp
+	STUB_JUMP jmp, hypercall_iret
+	.globl syscall_stub_end
+syscall_stub_end:
+
+	.pushsection .rodata.stub_jumps, "a"
+	.globl syscall_stub_jumps_end
+syscall_stub_jumps_end:
+	.popsection
+
+/* The same for a process's system call where its L4 has been left behind already: rsp = struct vp. */
+	.balign 64
 	.globl guest_stack_begin
 guest_stack_begin:
+syscall_common:
 	push %rax
 	mov 8 + VP_KERNEL_SP(%rsp), %rax
 	mov %rcx, -56(%rax)
@@ -178,9 +285,8 @@ guest_stack_begin:
 	mov 8 + VP_GUEST_RSP(%rsp), %rcx
 	mov %rcx, -16(%rax)
 	movq $SEL_USER_DS, -8(%rax)
-	mov 8 + VP_INFO(%rsp), %rcx
-	mov 8 + VP_SYSCALL_MASKS(%rsp), %r11b
-	or %r11b, 1(%rcx)
+	mov 8 + VP_SYSCALL_MASK(%rsp), %rcx
+	movb $1, (%rcx)
 	lea -56(%rax), %rcx
 	pop %rax
 	push $SEL_KERNEL_SS
@@ -250,6 +356,7 @@ guest_stack_end:
 hypercall:
 	cmp $IRET_HYPERCALL, %eax
 	je hypercall_iret
+hypercall_not_iret:
 	push $SEL_KERNEL_SS
 	pushq 8 + VP_GUEST_RSP(%rsp)
 	push %r11

@@ -11,8 +11,10 @@ void guest_invalid_opcode(struct vp *vp, struct frame *f);
 void guest_debug(struct vp *vp, struct frame *f);
 void guest_nmi(struct vp *vp, struct frame *f);
 
-/* Called by entry.S: an iretq to the guest faulted; an upcall is due. */
-void guest_failsafe(struct frame *f);
+/* An iretq to the guest faulted with this frame. */
+void guest_failsafe(struct vp *vp, struct frame *f);
+
+/* Called by entry.S: an upcall is due. */
 void deliver_event(struct frame *f);
 
 #endif

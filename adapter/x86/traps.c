@@ -10,7 +10,7 @@
 #include "adapter/x86/vp.h"
 
 /* Where entry.S touches the guest kernel's stack: a fault there is the guest's end, as in Xen. */
-extern const uint8_t guest_stack_begin[], guest_stack_end[], guest_iret_begin[], guest_iret_end[];
+extern const uint8_t syscall_stub[], guest_stack_begin[], guest_stack_end[], guest_iret_begin[], guest_iret_end[];
 
 static irq_handler_t *irq_handlers[256];
 
@@ -46,8 +46,17 @@ _Noreturn void guest_crash(const struct frame *f, const char *why)
 	power_crash(params, message, sizeof(message) - 1);
 }
 
+/* Each VP runs a copy of the syscall stub; the table knows the original. */
+static uint64_t in_image(uint64_t rip)
+{
+	uint64_t offset = rip - (vp_window(this_vp()->id) + VP_WINDOW_STUB);
+
+	return offset < PAGE_SIZE ? (uint64_t)syscall_stub + offset : rip;
+}
+
 static uint64_t extable_find(uint64_t rip)
 {
+	rip = in_image(rip);
 	for (const struct extable_entry *e = extable_start; e < extable_end; e++)
 		if (e->fault == rip)
 			return e->fixup;
@@ -57,6 +66,11 @@ static uint64_t extable_find(uint64_t rip)
 static bool between(uint64_t rip, const uint8_t *begin, const uint8_t *end)
 {
 	return rip >= (uint64_t)begin && rip < (uint64_t)end;
+}
+
+static bool own_stack(uint64_t rsp)
+{
+	return rsp - IMAGE_VIRT < 1ull << 31;
 }
 
 /* An exception in ring 0: expected in the places that touch the guest's memory, else the adapter's bug. */
@@ -75,6 +89,8 @@ static void adapter_exception(struct frame *f)
 		this_vp()->nmi_pending = true;
 		return;
 	}
+	if (f->vector == TRAP_DF && !own_stack(f->rsp))
+		guest_crash(f, "its kernel stack is not mapped");
 	if (between(f->rip, guest_stack_begin, guest_stack_end) ||
 	    between(f->rip, guest_iret_begin, guest_iret_end))
 		guest_crash(f, "its kernel stack is not mapped");
@@ -144,6 +160,8 @@ void trap_dispatch(struct frame *f)
 	if (f->vector == FRAME_SYSCALL32 || f->vector == FRAME_SYSENTER) {
 		/* The process's GS base is active, as after any entry from ring 3. */
 		guest_syscall32(this_vp(), f);
+	} else if (f->vector == FRAME_FAILSAFE) {
+		guest_failsafe(this_vp(), f);
 	} else if (f->vector == FRAME_SYSCALL) {
 		; /* only here for what is pending */
 	} else if (f->vector >= TRAP_EXCEPTIONS) {

@@ -12,7 +12,7 @@
 #define DESC_CODE32(dpl) (0x00cf9b000000ffffull | (uint64_t)(dpl) << 45)
 #define DESC_DATA(dpl)   (0x00cf93000000ffffull | (uint64_t)(dpl) << 45)
 
-#define STUB_SIZE      32
+#define STUB_SIZE      512
 #define RESERVED_FIRST 0xe000 /* FIRST_RESERVED_GDT_BYTE of the Xen ABI */
 
 struct tss {
@@ -26,7 +26,9 @@ struct tss {
 } __attribute__((packed));
 _Static_assert(sizeof(struct tss) == 104, "AMD64 manual volume 2, 12.2.5");
 
-extern const uint8_t syscall_common[], hypercall[], syscall32_common[], sysenter_common[];
+extern const uint8_t syscall_stub[], syscall_stub_end[];
+extern const uint32_t syscall_stub_jumps[], syscall_stub_jumps_end[];
+extern const uint8_t hypercall[], syscall32_common[], sysenter_common[];
 extern const uint8_t user_l4_syscall[], user_l4_syscall32[], user_l4_sysenter[];
 
 static uint64_t *gdt_entry(unsigned id, unsigned selector)
@@ -99,14 +101,38 @@ static uint8_t *stub_page(unsigned id)
 	return (uint8_t *)(vp_window(id) + VP_WINDOW_STUB);
 }
 
+/* The fast stub of entry.S. It finds struct vp by its own place; only its jumps into the image have to be told where they are now. */
+static void copy_stub(uint64_t at, uint8_t *writable)
+{
+	memcpy(writable, syscall_stub, syscall_stub_end - syscall_stub);
+	for (const uint32_t *site = syscall_stub_jumps; site < syscall_stub_jumps_end; site++) {
+		int32_t offset;
+
+		memcpy(&offset, writable + *site, sizeof(offset));
+		offset += (int32_t)((uint64_t)syscall_stub - at);
+		memcpy(writable + *site, &offset, sizeof(offset));
+	}
+}
+
 static void make_stubs(unsigned id, const struct vp *vp, uint8_t *writable, bool has_processes)
 {
 	uint64_t at = (uint64_t)stub_page(id);
-	const uint8_t *from_process = user_l4_used() ? user_l4_syscall : syscall_common;
-	const uint8_t *from_compat = user_l4_used() ? user_l4_syscall32 : syscall32_common;
+	uint64_t compat = at + STUB_SIZE;
 
-	make_stub(at, writable, vp, has_processes ? from_process : hypercall);
-	make_stub(at + STUB_SIZE, writable + STUB_SIZE, vp, from_compat);
+	if (!has_processes)
+		make_stub(at, writable, vp, hypercall);
+	else if (user_l4_used())
+		make_stub(at, writable, vp, user_l4_syscall);
+	else
+		copy_stub(at, writable);
+	make_stub(compat, writable + STUB_SIZE, vp,
+		  user_l4_used() ? user_l4_syscall32 : syscall32_common);
+}
+
+void vp_mask_changed(struct vp *vp)
+{
+	vp->syscall_mask = vp->syscall_masks_events && vp->info ? (uint8_t *)vp->info + 1 :
+								  &vp->no_mask;
 }
 
 /*

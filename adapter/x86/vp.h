@@ -24,6 +24,7 @@ struct guest_trap {
 
 struct vp {
 	uint64_t guest_rsp;	/* what rsp was at the syscall instruction */
+	uint8_t *syscall_mask;	/* the byte that a process's system call sets: the upcall mask, or no_mask below */
 	struct vcpu_info *info; /* where the guest put it */
 	uint64_t kernel_sp;	/* HYPERVISOR_stack_switch */
 	uint64_t syscall_entry; /* CALLBACKTYPE_syscall, 0: none */
@@ -45,11 +46,11 @@ struct vp {
 	uint32_t cr4;		/* what the guest thinks it set */
 	bool task_switched;	/* CR0.TS */
 	bool nmi_pending;
+	uint8_t no_mask;
 	uint8_t iopl;		/* PHYSDEVOP_set_iopl: 1 opens ports to the kernel, 3 to processes */
 	uint32_t io_ports;	/* PHYSDEVOP_set_iobitmap: the first so many ports have a bit, clear = open */
 	const uint8_t *io_bitmap; /* in the guest's memory */
 	uint64_t debugreg[8];
-	uint64_t pad[1];
 };
 
 _Static_assert(sizeof(struct vp) % 16 == 0, "the stack below struct vp is 16-byte aligned");
@@ -78,6 +79,9 @@ static inline struct vp *vp_of(unsigned id)
  * so a syscall instruction at a positive address is a process's; else every one is a hypercall.
  */
 struct vp *vp_create(unsigned id, bool has_processes);
+
+/* To be called whenever `info` or `syscall_masks_events` has changed. */
+void vp_mask_changed(struct vp *vp);
 
 /* Loads this VP's GDT, TSS, IDT and control registers. Must run on the VP's own stack. */
 void vp_load(struct vp *vp);

@@ -75,6 +75,7 @@ static long set_callback(const struct callback_register *r)
 	case CALLBACKTYPE_syscall:
 		vp->syscall_entry = r->address;
 		vp->syscall_masks_events = masks;
+		vp_mask_changed(vp);
 		return 0;
 	case CALLBACKTYPE_syscall32:
 		vp->syscall32_entry = r->address;

@@ -26,6 +26,7 @@ void domain_init(unsigned nr_vcpus)
 		v->runstate.state_entry_time = now;
 		if (i < XEN_LEGACY_MAX_VCPUS)
 			v->vp->info = &domain.shared_info->vcpu_info[i];
+		vp_mask_changed(v->vp);
 	}
 	events_init();
 	grant_init();

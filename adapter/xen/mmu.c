@@ -95,15 +95,26 @@ static long mmu_update_rare(uint64_t ptr, uint64_t value)
 	return 0;
 }
 
+static inline bool below_l4(uint64_t m)
+{
+	return m < domain.max_mfn && (domain.frames[m] & (FRAME_GUEST | FRAME_L4)) == FRAME_GUEST;
+}
+
 static inline long mmu_update_one(uint64_t ptr, uint64_t value)
 {
-	uint64_t m = ptr >> PAGE_SHIFT;
-
-	if (__builtin_expect(ptr & 7 || m >= domain.max_mfn ||
-			     (domain.frames[m] & (FRAME_GUEST | FRAME_L4)) != FRAME_GUEST, 0))
+	if (__builtin_expect(ptr & 7 || !below_l4(ptr >> PAGE_SHIFT), 0))
 		return mmu_update_rare(ptr, value);
 	__atomic_store_n((uint64_t *)ma_to_va(ptr), value, __ATOMIC_RELAXED);
 	return 0;
+}
+
+/* As they come in lists, from mprotect: a process's entries, which the processor may be marking at this moment. */
+static inline bool mmu_update_preserving(uint64_t ptr, uint64_t value)
+{
+	if ((ptr & 7) != MMU_PT_UPDATE_PRESERVE_AD || !below_l4(ptr >> PAGE_SHIFT))
+		return false;
+	write_preserving(ma_to_va(ptr - MMU_PT_UPDATE_PRESERVE_AD), value);
+	return true;
 }
 
 /* Tells the guest how many of its list were done; it may not want to know. */
@@ -129,7 +140,8 @@ static __attribute__((noinline)) long mmu_update_list(const struct mmu_update *u
 
 		GUEST_LOAD(ptr, &updates[i].ptr, fault);
 		GUEST_LOAD(value, &updates[i].val, fault);
-		rc = mmu_update_one(ptr, value);
+		if (!mmu_update_preserving(ptr, value))
+			rc = mmu_update_one(ptr, value);
 		if (rc)
 			break;
 		if (i % WINDOW_EVERY == WINDOW_EVERY - 1)

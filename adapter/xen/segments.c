@@ -26,9 +26,11 @@ bool descriptor_fix(uint64_t *d)
 		return false;
 	if ((*d & (DESC_CODE | DESC_L | DESC_DB)) == (DESC_CODE | DESC_L | DESC_DB))
 		return false;
-	/* The guest's kernel is in ring 1. */
+	/* The guest's kernel is in ring 1; nobody is in ring 2. */
 	if ((*d & DESC_DPL) < DESC_DPL1)
-		*d = (*d & ~DESC_DPL) | DESC_DPL1;
+		*d |= DESC_DPL1;
+	else if ((*d & DESC_DPL) > DESC_DPL1)
+		*d |= DESC_DPL;
 	return true;
 }
 

@@ -62,6 +62,7 @@ static long load_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	vp->failsafe_entry = c->failsafe_callback_eip;
 	vp->syscall_entry = c->syscall_callback_eip;
 	vp->syscall_masks_events = !!(c->flags & VGCF_syscall_disables_events);
+	vp_mask_changed(vp);
 	vp->failsafe_masks_events = !!(c->flags & VGCF_failsafe_disables_events);
 	vp->iopl = (c->user_regs.rflags & RFLAGS_IOPL) >> 12; /* I/O privilege is virtual */
 	for (unsigned i = 0; i < 256; i++)
@@ -250,6 +251,7 @@ static long register_info(struct vcpu *v, void *arg)
 	else
 		memset(info, 0, sizeof(*info));
 	v->vp->info = info;
+	vp_mask_changed(v->vp);
 	v->info_registered = true;
 	evtchn_set_vcpu_info(&domain.evtchn, v->id, info);
 	return 0;
