@@ -46,7 +46,7 @@ int xenbus_add(struct xenbus_device *device, const struct xenbus_ops *ops, struc
 	       domid_t domid, unsigned id);
 /* Asks the front end to let go; ops->removed follows once it has. */
 void xenbus_unplug(struct xenbus_device *device);
-/* Takes the device away without asking. ops->disconnect must be able to stop at once then. */
+/* Takes the device away without asking; ops->removed follows as soon as it has stopped. */
 void xenbus_remove(struct xenbus_device *device);
 /* What ops->disconnect could not do at once is done. */
 void xenbus_stopped(struct xenbus_device *device);

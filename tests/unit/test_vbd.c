@@ -375,6 +375,22 @@ static void closing_waits_for_requests_in_flight(void **state)
 	assert_int_equal(get(w, BACK "/state"), XenbusStateInitWait);
 }
 
+static void a_removal_waits_for_requests_in_flight(void **state)
+{
+	struct world *w = *state;
+
+	slow_world = w;
+	w->disk.ops = &slow_ops;
+	connect_one(w);
+	one_read(w, 0);
+	vbd_remove(&w->vbd);
+	assert_int_equal(w->removals, 0);
+	block_complete(&w->disk, w->held, BLOCK_ERROR);
+	vbd_progress(&w->vbd);
+	assert_int_equal(w->removals, 1);
+	assert_false(exists(w, FRONT));
+}
+
 static void a_broken_ring_closes_the_device(void **state)
 {
 	struct world *w = *state;
@@ -438,6 +454,7 @@ int main(void)
 	    TEST(unplugging_waits_for_the_front_end),
 	    TEST(an_unconnected_device_unplugs_at_once),
 	    TEST(closing_waits_for_requests_in_flight),
+	    TEST(a_removal_waits_for_requests_in_flight),
 	    TEST(a_broken_ring_closes_the_device),
 	    TEST(requests_put_before_the_connection_are_served),
 	    TEST(a_removed_front_directory_closes_the_device),
