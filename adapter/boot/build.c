@@ -19,10 +19,10 @@
 #include "adapter/xen/store.h"
 #include "core/string.h"
 
-#define ROUND_4M	 ((4ull << 20) - 1)
-#define SLACK		 (512ull << 10) /* Linux wants at least so much mapped behind its page tables */
-#define TABLE_PTE	 (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D)
-#define PAGES(bytes)	 (((bytes) + PAGE_SIZE - 1) >> PAGE_SHIFT)
+#define ROUND_4M         ((4ull << 20) - 1)
+#define SLACK            (512ull << 10) /* Linux wants at least so much mapped behind its page tables */
+#define TABLE_PTE        (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D)
+#define PAGES(bytes)     (((bytes) + PAGE_SIZE - 1) >> PAGE_SHIFT)
 #define START_INFO_MAGIC "xen-3.0-x86_64"
 
 /* Where things are, as pfns; all but the initrd lie in [first, end). */
@@ -37,7 +37,7 @@ struct layout {
 
 static const struct kimage *kernel;
 static struct layout at;
-static uint64_t *p2m;	   /* the guest's mfn_list, through the direct map */
+static uint64_t *p2m;      /* the guest's mfn_list, through the direct map */
 static uint64_t region_ma; /* machine address of pfn `first`; the region is contiguous */
 
 static uint64_t pfn_to_virt(uint64_t pfn)
@@ -146,8 +146,9 @@ static void give_initrd(const struct guest_image *image)
 	if (!at.initrd_pages)
 		return;
 	if (kernel->mod_start_pfn)
-		at.initrd = m + at.initrd_pages <= domain.nr_pages && m >= at.end ?
-				m : domain.nr_pages - at.initrd_pages;
+		at.initrd = m + at.initrd_pages <= domain.nr_pages && m >= at.end
+				? m
+				: domain.nr_pages - at.initrd_pages;
 	for (uint64_t i = 0; i < at.initrd_pages; i++)
 		give(at.initrd + i, m + i);
 }
@@ -257,12 +258,12 @@ static void fill_context(void)
 	struct vcpu *v = &domain.vcpus[0];
 
 	v->start = (struct frame){
-		.rip = kernel->entry,
-		.cs = SEL_KERNEL_CS,
-		.ss = SEL_KERNEL_SS,
-		.rsp = pfn_to_virt(at.stack + 1),
-		.rsi = pfn_to_virt(at.start_info),
-		.rflags = RFLAGS_IF | 2,
+	    .rip = kernel->entry,
+	    .cs = SEL_KERNEL_CS,
+	    .ss = SEL_KERNEL_SS,
+	    .rsp = pfn_to_virt(at.stack + 1),
+	    .rsi = pfn_to_virt(at.start_info),
+	    .rflags = RFLAGS_IF | 2,
 	};
 	v->vp->kernel_sp = v->start.rsp;
 	v->vp->kernel_cr3 = p2m[at.tables] << PAGE_SHIFT;
@@ -312,6 +313,6 @@ void build_guest(const struct guest_image *image)
 	fill_hypercall_page();
 	fill_start_info(image);
 	fill_context();
-	log_info("guest: %lu MiB, kernel at %#lx, entry %#lx, %lu page tables", domain.nr_pages >> 8,
-		 kernel->pa_start, kernel->entry, at.nr_tables);
+	log_info("guest: %lu MiB, kernel at %#lx, entry %#lx, %lu page tables",
+		 domain.nr_pages >> 8, kernel->pa_start, kernel->entry, at.nr_tables);
 }

@@ -32,9 +32,9 @@
 static struct guest_image image;
 
 /* What a kernel may require of us: see core/kimage.h on why this is not what get_features answers. */
-#define FEATURES                                                                                   \
-	(1u << XENFEAT_writable_page_tables | 1u << XENFEAT_writable_descriptor_tables |           \
-	 1u << XENFEAT_pae_pgdir_above_4gb | 1u << XENFEAT_mmu_pt_update_preserve_ad |             \
+#define FEATURES                                                                         \
+	(1u << XENFEAT_writable_page_tables | 1u << XENFEAT_writable_descriptor_tables | \
+	 1u << XENFEAT_pae_pgdir_above_4gb | 1u << XENFEAT_mmu_pt_update_preserve_ad |   \
 	 1u << XENFEAT_gnttab_map_avail_bits)
 
 static _Noreturn void refuse_kernel(const struct kimage_fault *fault)
@@ -152,20 +152,20 @@ static _Noreturn void switch_stack(struct vp *vp)
 static void take_options(const char *line, struct adapter_options *options)
 {
 	static const enum log_level levels[] = {
-		[OPT_LOG_ERROR] = LOG_ERROR,
-		[OPT_LOG_WARNING] = LOG_WARNING,
-		[OPT_LOG_INFO] = LOG_INFO,
-		[OPT_LOG_DEBUG] = LOG_DEBUG,
+	    [OPT_LOG_ERROR] = LOG_ERROR,
+	    [OPT_LOG_WARNING] = LOG_WARNING,
+	    [OPT_LOG_INFO] = LOG_INFO,
+	    [OPT_LOG_DEBUG] = LOG_DEBUG,
 	};
 	static const enum crash_action actions[] = {
-		[OPT_CRASH_RESET] = CRASH_RESET,
-		[OPT_CRASH_OFF] = CRASH_OFF,
-		[OPT_CRASH_HALT] = CRASH_HALT,
+	    [OPT_CRASH_RESET] = CRASH_RESET,
+	    [OPT_CRASH_OFF] = CRASH_OFF,
+	    [OPT_CRASH_HALT] = CRASH_HALT,
 	};
 	static const enum user_l4_policy policies[] = {
-		[OPT_XPTI_AUTO] = USER_L4_AUTO,
-		[OPT_XPTI_ON] = USER_L4_ON,
-		[OPT_XPTI_OFF] = USER_L4_OFF,
+	    [OPT_XPTI_AUTO] = USER_L4_AUTO,
+	    [OPT_XPTI_ON] = USER_L4_ON,
+	    [OPT_XPTI_OFF] = USER_L4_OFF,
 	};
 	char error[160];
 

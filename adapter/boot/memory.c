@@ -7,7 +7,7 @@
 #include "core/string.h"
 
 #define E820_RAM   1
-#define LOW_END	   0x100000
+#define LOW_END    0x100000
 #define EARLY_END  0x100000000 /* what entry.S maps */
 #define RANGES_MAX (BOOT_MEMORY_MAX + 4)
 #define LOANS_MAX  16

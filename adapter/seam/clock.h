@@ -16,7 +16,7 @@ struct clock_scale {
 	uint32_t mul;
 	int8_t shift;
 	uint32_t sequence; /* changes when the host changed the scale (live migration) */
-	bool stable;	   /* the same on every VP, so that the guest needs no monotonicity guard */
+	bool stable;       /* the same on every VP, so that the guest needs no monotonicity guard */
 };
 
 /* The scale in force now. Cheap enough for every timer tick. */

@@ -89,7 +89,10 @@ static inline uint64_t rdmsr(uint32_t msr)
 
 static inline void wrmsr(uint32_t msr, uint64_t value)
 {
-	asm volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+	asm volatile("wrmsr"
+		     :
+		     : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+		     : "memory");
 }
 
 static inline uint64_t rdtsc(void)
@@ -100,6 +103,7 @@ static inline uint64_t rdtsc(void)
 	return lo | (uint64_t)hi << 32;
 }
 
+/* clang-format off */
 #define X86_READ_REG(name, insn)                                                                   \
 	static inline uint64_t name(void)                                                          \
 	{                                                                                          \
@@ -120,6 +124,7 @@ X86_READ_REG(read_cr4, "cr4")
 X86_WRITE_REG(write_cr0, "cr0")
 X86_WRITE_REG(write_cr3, "cr3")
 X86_WRITE_REG(write_cr4, "cr4")
+/* clang-format on */
 
 static inline void clts(void)
 {

@@ -15,7 +15,7 @@
 
 #define CS_MASK_SHIFT 32
 /* What the guest's kernel must not inherit from the interrupted code. */
-#define RFLAGS_DROPPED                                                                             \
+#define RFLAGS_DROPPED \
 	(RFLAGS_TF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC | RFLAGS_DF)
 
 static void swapgs(void)
@@ -86,8 +86,7 @@ void guest_nmi(struct vp *vp, struct frame *f)
 {
 	vp->nmi_pending = false;
 	if (vp->nmi_entry)
-		guest_bounce(vp, f,
-			     &(struct bounce){.entry = vp->nmi_entry, .masks_events = true});
+		guest_bounce(vp, f, &(struct bounce){.entry = vp->nmi_entry, .masks_events = true});
 }
 
 static uint64_t read_segment(unsigned which)

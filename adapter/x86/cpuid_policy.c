@@ -285,8 +285,7 @@ static struct cpuid_regs extended(const struct cpuid_view *v, uint32_t leaf)
 	case 0x21: return (struct cpuid_regs){.eax = r.eax & FE21_EAX, .ecx = r.ecx & FE21_ECX};
 	/* Unlike Xen, which does not know where its guest will migrate to: here the hypervisor beneath made the promise. */
 	case 7: return (struct cpuid_regs){.edx = r.edx & INVARIANT_TSC};
-	default: /* SVM, IBS, SEV, topology */
-		return none;
+	default: /* SVM, IBS, SEV, topology */ return none;
 	}
 }
 

@@ -9,7 +9,8 @@
 struct frame {
 	uint64_t r15, r14, r13, r12, rbp, rbx;
 	uint64_t r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
-	uint32_t vector; /* exception or interrupt number; FRAME_SYSCALL for the syscall instruction */
+	uint32_t
+	    vector; /* exception or interrupt number; FRAME_SYSCALL for the syscall instruction */
 	uint32_t pad;
 	uint64_t error; /* the processor's error code, or 0 */
 	uint64_t rip, cs, rflags, rsp, ss;

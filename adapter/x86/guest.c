@@ -15,8 +15,8 @@ void guest_page_fault(struct vp *vp, struct frame *f)
 {
 	uint64_t va = read_cr2();
 
-	if (frame_from_kernel(f) && (f->error & (PF_PRESENT | PF_WRITE)) == (PF_PRESENT | PF_WRITE) &&
-	    mmu_write_fault(va))
+	if (frame_from_kernel(f) &&
+	    (f->error & (PF_PRESENT | PF_WRITE)) == (PF_PRESENT | PF_WRITE) && mmu_write_fault(va))
 		return;
 	set_guest_cr2(vp->info, va);
 	guest_trap(vp, f, TRAP_PF, true);
@@ -90,7 +90,8 @@ void guest_general_protection(struct vp *vp, struct frame *f)
 {
 	struct privop_fault fault;
 
-	if (!f->error && frame_from_kernel(f) && !(f->rflags & RFLAGS_TF) && frequent_instruction(f))
+	if (!f->error && frame_from_kernel(f) && !(f->rflags & RFLAGS_TF) &&
+	    frequent_instruction(f))
 		return;
 	if (f->error & XEC_IDT && software_interrupt(vp, f))
 		return;

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+/* clang-format off */
 #define EXTABLE_GOTO(fault, label)                                                                 \
 	".pushsection .extable, \"a\"\n\t"                                                         \
 	".quad " fault ", %l[" label "]\n\t"                                                       \
@@ -28,5 +29,6 @@
 		 : "m"(*(uint64_t *)(to)), "r"((uint64_t)(value))                                  \
 		 : "memory"                                                                        \
 		 : fault)
+/* clang-format on */
 
 #endif

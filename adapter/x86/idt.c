@@ -19,10 +19,10 @@ _Static_assert(sizeof(struct gate) == 16, "AMD64 manual volume 2, 4.8.4");
 
 /* Interrupt stacks (TSS.IST1 …), each a page at the bottom of the VP's stack block. */
 static const uint8_t ist_of[TRAP_EXCEPTIONS] = {
-	[TRAP_DB] = 1,
-	[TRAP_NMI] = 2,
-	[TRAP_DF] = 3,
-	[TRAP_MC] = 4,
+    [TRAP_DB] = 1,
+    [TRAP_NMI] = 2,
+    [TRAP_DF] = 3,
+    [TRAP_MC] = 4,
 };
 
 static _Alignas(PAGE_SIZE) struct gate idt[256];
@@ -33,12 +33,12 @@ void idt_set(unsigned vector, const uint8_t *handler)
 	uint64_t address = (uint64_t)handler;
 
 	idt[vector] = (struct gate){
-		.offset_0 = address,
-		.offset_16 = address >> 16,
-		.offset_32 = address >> 32,
-		.selector = SEL_ADAPTER_CS,
-		.ist = vector < TRAP_EXCEPTIONS ? ist_of[vector] : 0,
-		.type = 0x8e,
+	    .offset_0 = address,
+	    .offset_16 = address >> 16,
+	    .offset_32 = address >> 32,
+	    .selector = SEL_ADAPTER_CS,
+	    .ist = vector < TRAP_EXCEPTIONS ? ist_of[vector] : 0,
+	    .type = 0x8e,
 	};
 }
 

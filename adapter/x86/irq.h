@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 enum irq_vector {
-	VECTOR_KICK = 0xf0,     /* wake up and look at your event channels: nothing else to do */
-	VECTOR_CALL = 0xf1,     /* run the function that another VP asked for (TLB fallback, stop) */
-	VECTOR_TIMER = 0xf2,    /* synthetic timer, direct mode */
+	VECTOR_KICK = 0xf0,  /* wake up and look at your event channels: nothing else to do */
+	VECTOR_CALL = 0xf1,  /* run the function that another VP asked for (TLB fallback, stop) */
+	VECTOR_TIMER = 0xf2, /* synthetic timer, direct mode */
 	VECTOR_SINT_MSG = 0xf3, /* SynIC messages: timer expiry without direct mode, VMBus */
 	VECTOR_SINT_VMBUS = 0xf4,
 	VECTOR_UART = 0xf5,

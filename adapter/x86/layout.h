@@ -32,15 +32,15 @@
  * The stack block is aligned to its own size, so that any stack pointer in it finds struct vp at its top: four pages
  * for the interrupt stack table, a page left out as a guard, three pages of stack.
  */
-#define VP_WINDOW_VIRT   (IMAGE_VIRT + 0x40000000)
-#define VP_WINDOW_SIZE   0x40000
-#define VP_WINDOW_LDT    0x10000
-#define VP_WINDOW_STACK  0x20000
-#define VP_WINDOW_STUB   0x28000
-#define VP_WINDOW_TSS    0x29000
-#define VP_STACK_SIZE    0x8000
-#define VP_STACK_GUARD   4 /* the page of the block that is not mapped */
-#define GUEST_GDT_PAGES  14
+#define VP_WINDOW_VIRT  (IMAGE_VIRT + 0x40000000)
+#define VP_WINDOW_SIZE  0x40000
+#define VP_WINDOW_LDT   0x10000
+#define VP_WINDOW_STACK 0x20000
+#define VP_WINDOW_STUB  0x28000
+#define VP_WINDOW_TSS   0x29000
+#define VP_STACK_SIZE   0x8000
+#define VP_STACK_GUARD  4 /* the page of the block that is not mapped */
+#define GUEST_GDT_PAGES 14
 
 /* Selectors of the adapter's page of the GDT, at FIRST_RESERVED_GDT_ENTRY of the Xen ABI. Those of ring 3 are the ABI's. */
 #define SEL_ADAPTER_CS 0xe008

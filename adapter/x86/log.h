@@ -10,10 +10,10 @@ extern enum log_level log_threshold; /* what reaches the console; the ring gets 
 /* One line, without the newline; at most 255 bytes of it are kept. */
 __attribute__((format(printf, 2, 3))) void log_line(enum log_level level, const char *format, ...);
 
-#define log_error(...)	 log_line(LOG_ERROR, __VA_ARGS__)
+#define log_error(...)   log_line(LOG_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_WARNING, __VA_ARGS__)
-#define log_info(...)	 log_line(LOG_INFO, __VA_ARGS__)
-#define log_debug(...)	 log_line(LOG_DEBUG, __VA_ARGS__)
+#define log_info(...)    log_line(LOG_INFO, __VA_ARGS__)
+#define log_debug(...)   log_line(LOG_DEBUG, __VA_ARGS__)
 
 /* The adapter cannot carry this guest: one line "xenolith: refused: …", then power off. For people's mistakes. */
 _Noreturn __attribute__((format(printf, 1, 2))) void refuse(const char *format, ...);

@@ -6,8 +6,8 @@
 #include "core/string.h"
 
 #define TABLE_FLAGS (PTE_P | PTE_W | PTE_A | PTE_D)
-#define SIZE_2M	    (1ull << 21)
-#define SIZE_1G	    (1ull << 30)
+#define SIZE_2M     (1ull << 21)
+#define SIZE_1G     (1ull << 30)
 
 static uint64_t *root;
 

@@ -9,16 +9,16 @@
 #include "adapter/x86/guest_access.h"
 #include "adapter/x86/mem.h"
 
-#define PTE_P	 (1ull << 0)
-#define PTE_W	 (1ull << 1)
-#define PTE_U	 (1ull << 2)
-#define PTE_PWT	 (1ull << 3)
-#define PTE_PCD	 (1ull << 4)
-#define PTE_A	 (1ull << 5)
-#define PTE_D	 (1ull << 6)
-#define PTE_PS	 (1ull << 7)
-#define PTE_G	 (1ull << 8)
-#define PTE_NX	 (1ull << 63)
+#define PTE_P    (1ull << 0)
+#define PTE_W    (1ull << 1)
+#define PTE_U    (1ull << 2)
+#define PTE_PWT  (1ull << 3)
+#define PTE_PCD  (1ull << 4)
+#define PTE_A    (1ull << 5)
+#define PTE_D    (1ull << 6)
+#define PTE_PS   (1ull << 7)
+#define PTE_G    (1ull << 8)
+#define PTE_NX   (1ull << 63)
 #define PTE_ADDR 0x000ffffffffff000ull
 
 #define MAP_DATA   (PTE_P | PTE_W | PTE_A | PTE_D | PTE_G | PTE_NX)

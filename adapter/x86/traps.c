@@ -10,7 +10,8 @@
 #include "adapter/x86/vp.h"
 
 /* Where entry.S touches the guest kernel's stack: a fault there is the guest's end, as in Xen. */
-extern const uint8_t syscall_stub[], guest_stack_begin[], guest_stack_end[], guest_iret_begin[], guest_iret_end[];
+extern const uint8_t syscall_stub[], guest_stack_begin[], guest_stack_end[], guest_iret_begin[],
+    guest_iret_end[];
 
 static irq_handler_t *irq_handlers[256];
 
@@ -111,21 +112,11 @@ static void exception(struct frame *f)
 	struct vp *vp = this_vp();
 
 	switch (f->vector) {
-	case TRAP_PF:
-		guest_page_fault(vp, f);
-		break;
-	case TRAP_GP:
-		guest_general_protection(vp, f);
-		break;
-	case TRAP_UD:
-		guest_invalid_opcode(vp, f);
-		break;
-	case TRAP_DB:
-		guest_debug(vp, f);
-		break;
-	case TRAP_NMI:
-		vp->nmi_pending = true;
-		break;
+	case TRAP_PF: guest_page_fault(vp, f); break;
+	case TRAP_GP: guest_general_protection(vp, f); break;
+	case TRAP_UD: guest_invalid_opcode(vp, f); break;
+	case TRAP_DB: guest_debug(vp, f); break;
+	case TRAP_NMI: vp->nmi_pending = true; break;
 	case TRAP_DF:
 	case TRAP_MC:
 		frame_show(f);
@@ -133,11 +124,8 @@ static void exception(struct frame *f)
 	case TRAP_TS:
 	case TRAP_NP:
 	case TRAP_SS:
-	case TRAP_AC:
-		guest_trap(vp, f, f->vector, true);
-		break;
-	default:
-		guest_trap(vp, f, f->vector, false);
+	case TRAP_AC: guest_trap(vp, f, f->vector, true); break;
+	default: guest_trap(vp, f, f->vector, false);
 	}
 }
 

@@ -37,8 +37,9 @@ enum trap_vector {
 #define XEC_IDT 2u
 
 #define FRAME_SYSCALL32 0x101u
-#define FRAME_SYSENTER	0x102u
-#define FRAME_FAILSAFE	0x103u /* an iretq to the guest faulted; the frame is the one it was to load */
+#define FRAME_SYSENTER  0x102u
+#define FRAME_FAILSAFE \
+	0x103u /* an iretq to the guest faulted; the frame is the one it was to load */
 
 /* Makes the IDT, once. */
 void idt_init(void);

@@ -9,11 +9,11 @@
 #include "adapter/x86/vp.h"
 #include "core/string.h"
 
-#define TABLE_FLAGS	       (PTE_P | PTE_W | PTE_A | PTE_D)
-#define MSR_ARCH_CAPABILITIES  0x10au
-#define ARCH_CAP_RDCL_NO       (1u << 0)
-#define CPUID_7_EDX_ARCH_CAP   (1u << 29)
-#define VENDOR_INTEL_EBX       0x756e6547u /* "Genu" */
+#define TABLE_FLAGS           (PTE_P | PTE_W | PTE_A | PTE_D)
+#define MSR_ARCH_CAPABILITIES 0x10au
+#define ARCH_CAP_RDCL_NO      (1u << 0)
+#define CPUID_7_EDX_ARCH_CAP  (1u << 29)
+#define VENDOR_INTEL_EBX      0x756e6547u /* "Genu" */
 
 static bool used;
 static uint64_t user_slot; /* the entry of slot 261 in a user L4 */
@@ -76,10 +76,10 @@ static void build(void)
 	map_image_part(l1, idt_page(), idt_page() + PAGE_SIZE);
 }
 
-#define SITE(name)                                                                                 \
-	do {                                                                                       \
-		extern const uint8_t user_l4_site_##name[], user_l4_##name[];                      \
-		patch(user_l4_site_##name, user_l4_##name);                                        \
+#define SITE(name)                                                            \
+	do {                                                                  \
+		extern const uint8_t user_l4_site_##name[], user_l4_##name[]; \
+		patch(user_l4_site_##name, user_l4_##name);                   \
 	} while (0)
 
 void user_l4_init(void)
@@ -90,7 +90,7 @@ void user_l4_init(void)
 		return;
 	build();
 	SITE(trap);
-	SITE(return);
+	SITE(return );
 	SITE(iret);
 	idt_set(TRAP_PF, user_l4_page_fault);
 	log_info("processes run on page tables of their own (Meltdown)");

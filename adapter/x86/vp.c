@@ -131,8 +131,8 @@ static void make_stubs(unsigned id, const struct vp *vp, uint8_t *writable, bool
 
 void vp_mask_changed(struct vp *vp)
 {
-	vp->syscall_mask = vp->syscall_masks_events && vp->info ? (uint8_t *)vp->info + 1 :
-								  &vp->no_mask;
+	vp->syscall_mask =
+	    vp->syscall_masks_events && vp->info ? (uint8_t *)vp->info + 1 : &vp->no_mask;
 }
 
 /*

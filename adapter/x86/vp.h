@@ -13,28 +13,30 @@
 #include "adapter/x86/layout.h"
 
 struct vcpu;
-struct vcpu_info; /* xen/xen.h; entry.S knows that its first two bytes are upcall pending and upcall mask */
+struct
+    vcpu_info; /* xen/xen.h; entry.S knows that its first two bytes are upcall pending and upcall mask */
 
 /* A guest's trap handler, from HYPERVISOR_set_trap_table. */
 struct guest_trap {
 	uint64_t address; /* 0: none */
-	uint8_t dpl;	  /* least privileged ring that may raise it with an int instruction */
+	uint8_t dpl;      /* least privileged ring that may raise it with an int instruction */
 	bool masks_events;
 };
 
 struct vp {
-	uint64_t guest_rsp;	/* what rsp was at the syscall instruction */
-	uint8_t *syscall_mask;	/* the byte that a process's system call sets: the upcall mask, or no_mask below */
+	uint64_t guest_rsp; /* what rsp was at the syscall instruction */
+	uint8_t *
+	    syscall_mask; /* the byte that a process's system call sets: the upcall mask, or no_mask below */
 	struct vcpu_info *info; /* where the guest put it */
-	uint64_t kernel_sp;	/* HYPERVISOR_stack_switch */
+	uint64_t kernel_sp;     /* HYPERVISOR_stack_switch */
 	uint64_t syscall_entry; /* CALLBACKTYPE_syscall, 0: none */
 	uint64_t syscall32_entry;
 	uint64_t sysenter_entry;
 	uint64_t event_entry;
 	uint64_t failsafe_entry;
 	uint64_t nmi_entry;
-	uint64_t kernel_cr3; /* machine address of the guest's L4 */
-	uint64_t user_cr3;   /* its L4 for user mode, only where the policy says so; else 0 */
+	uint64_t kernel_cr3;      /* machine address of the guest's L4 */
+	uint64_t user_cr3;        /* its L4 for user mode, only where the policy says so; else 0 */
 	struct guest_trap *traps; /* 256 of them, a page of their own */
 	struct guest_trap page_fault; /* a copy of traps[14] for the fast path */
 	struct vcpu *vcpu;
@@ -43,12 +45,13 @@ struct vp {
 	uint8_t syscall32_masks_events;
 	uint8_t sysenter_masks_events;
 	uint8_t failsafe_masks_events;
-	uint32_t cr4;		/* what the guest thinks it set */
-	bool task_switched;	/* CR0.TS */
+	uint32_t cr4;       /* what the guest thinks it set */
+	bool task_switched; /* CR0.TS */
 	bool nmi_pending;
 	uint8_t no_mask;
-	uint8_t iopl;		/* PHYSDEVOP_set_iopl: 1 opens ports to the kernel, 3 to processes */
-	uint32_t io_ports;	/* PHYSDEVOP_set_iobitmap: the first so many ports have a bit, clear = open */
+	uint8_t iopl; /* PHYSDEVOP_set_iopl: 1 opens ports to the kernel, 3 to processes */
+	uint32_t
+	    io_ports; /* PHYSDEVOP_set_iobitmap: the first so many ports have a bit, clear = open */
 	const uint8_t *io_bitmap; /* in the guest's memory */
 	uint64_t debugreg[8];
 };

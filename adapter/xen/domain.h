@@ -20,9 +20,12 @@
 
 /* What a machine frame is; one byte each, so that a page-table write checks its target with one load. */
 enum frame_flag {
-	FRAME_GUEST = 1 << 0,  /* the guest's memory */
-	FRAME_TABLE = 1 << 1,  /* pinned as a page table: a write through a read-only mapping of it is to be let through */
-	FRAME_L4 = 1 << 2,     /* pinned as an L4, or loaded as one: its slots 256 to 271 are the adapter's */
+	FRAME_GUEST = 1 << 0, /* the guest's memory */
+	FRAME_TABLE =
+	    1
+	    << 1, /* pinned as a page table: a write through a read-only mapping of it is to be let through */
+	FRAME_L4 =
+	    1 << 2, /* pinned as an L4, or loaded as one: its slots 256 to 271 are the adapter's */
 };
 
 enum vcpu_state { VCPU_ABSENT, VCPU_DOWN, VCPU_UP };
@@ -31,11 +34,11 @@ struct vcpu {
 	struct vp *vp;
 	unsigned id;
 	_Atomic enum vcpu_state state;
-	bool info_registered;	/* VCPUOP_register_vcpu_info was done: once only */
-	bool initialised;	/* has a context: VCPUOP_initialise was done */
-	struct frame start;	/* where it begins once it is brought up */
+	bool info_registered; /* VCPUOP_register_vcpu_info was done: once only */
+	bool initialised;     /* has a context: VCPUOP_initialise was done */
+	struct frame start;   /* where it begins once it is brought up */
 	uint64_t fs_base, gs_base_user, gs_base_kernel; /* loaded then */
-	uint64_t gdt_frames[GUEST_GDT_PAGES];		/* likewise */
+	uint64_t gdt_frames[GUEST_GDT_PAGES];           /* likewise */
 	unsigned gdt_pages;
 	uint64_t ldt_base, ldt_entries;
 
@@ -44,21 +47,22 @@ struct vcpu {
 	uint32_t clock_sequence; /* of the scale that its time areas show */
 
 	struct vcpu_runstate_info runstate;
-	void *runstate_area;	/* the guest's virtual address, or NULL */
-	void *time_area;	/* likewise: a secondary vcpu_time_info */
+	void *runstate_area; /* the guest's virtual address, or NULL */
+	void *time_area;     /* likewise: a secondary vcpu_time_info */
 };
 
 struct domain {
 	struct shared_info *shared_info;
-	uint64_t max_mfn;	/* machine frames are 0 … max_mfn - 1 */
-	uint64_t nr_pages;	/* the guest's pseudo-physical frames at boot */
+	uint64_t max_mfn;  /* machine frames are 0 … max_mfn - 1 */
+	uint64_t nr_pages; /* the guest's pseudo-physical frames at boot */
 	_Atomic uint64_t current_pages, max_pages;
-	uint8_t *frames;	/* enum frame_flag, by machine frame */
+	uint8_t *frames; /* enum frame_flag, by machine frame */
 	unsigned nr_vcpus;
 	bool runstate_update_flag; /* VMASST_TYPE_runstate_update_flag */
-	bool kernel_low;	   /* the guest's kernel lives in the lower half of the address space */
+	bool kernel_low; /* the guest's kernel lives in the lower half of the address space */
 	struct lock memory_lock;
-	uint64_t free_head;	   /* frames that the guest gave back: a list through the frames, 0 ends it */
+	uint64_t
+	    free_head; /* frames that the guest gave back: a list through the frames, 0 ends it */
 	struct vcpu vcpus[MAX_VPS];
 	struct evtchn evtchn;
 };
@@ -76,7 +80,7 @@ static inline bool frame_is_guests(uint64_t m)
 }
 
 /* The machine-to-phys table, readable by the guest's kernel at the address that the ABI fixes. */
-#define m2p ((uint64_t *)M2P_VIRT)
+#define m2p         ((uint64_t *)M2P_VIRT)
 #define M2P_INVALID (~0ull)
 
 /* Boot: the events' memory, xenstore, console; the vCPUs known, none running. */

@@ -42,16 +42,16 @@ static void *alloc_bytes(size_t bytes)
 void events_init(void)
 {
 	const struct evtchn_config config = {
-		.env = &env,
-		.domid = GUEST_DOMID,
-		.guest_bits = 64,
-		.shared_info = domain.shared_info,
-		.vcpus = alloc_bytes(domain.nr_vcpus * sizeof(struct evtchn_vcpu)),
-		.nr_vcpus = domain.nr_vcpus,
-		.ports = alloc_bytes(NR_PORTS * sizeof(struct evtchn_port)),
-		.nr_ports = NR_PORTS,
-		.internals = alloc_bytes(NR_INTERNALS * sizeof(struct evtchn_internal)),
-		.nr_internals = NR_INTERNALS,
+	    .env = &env,
+	    .domid = GUEST_DOMID,
+	    .guest_bits = 64,
+	    .shared_info = domain.shared_info,
+	    .vcpus = alloc_bytes(domain.nr_vcpus * sizeof(struct evtchn_vcpu)),
+	    .nr_vcpus = domain.nr_vcpus,
+	    .ports = alloc_bytes(NR_PORTS * sizeof(struct evtchn_port)),
+	    .nr_ports = NR_PORTS,
+	    .internals = alloc_bytes(NR_INTERNALS * sizeof(struct evtchn_internal)),
+	    .nr_internals = NR_INTERNALS,
 	};
 
 	evtchn_init(&domain.evtchn, &config);

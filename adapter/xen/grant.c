@@ -6,7 +6,8 @@
 #include "adapter/xen/domain.h"
 #include "adapter/xen/handlers.h"
 
-#define PIN_PAGES (GNTTAB_MAX_FRAMES * GNTTAB_REFS_PER_FRAME * sizeof(struct gnttab_pin) / PAGE_SIZE)
+#define PIN_PAGES \
+	(GNTTAB_MAX_FRAMES * GNTTAB_REFS_PER_FRAME * sizeof(struct gnttab_pin) / PAGE_SIZE)
 
 struct gnttab grant_table;
 
@@ -30,10 +31,10 @@ static const struct gnttab_env env = {.alloc = env_alloc, .page = env_page};
 void grant_init(void)
 {
 	const struct gnttab_config config = {
-		.env = &env,
-		.domid = GUEST_DOMID,
-		.max_frames = GNTTAB_MAX_FRAMES,
-		.pins = page_alloc(PIN_PAGES),
+	    .env = &env,
+	    .domid = GUEST_DOMID,
+	    .max_frames = GNTTAB_MAX_FRAMES,
+	    .pins = page_alloc(PIN_PAGES),
 	};
 
 	if (gnttab_init(&grant_table, &config))

@@ -14,7 +14,8 @@
 long do_multicall(struct multicall_entry *calls, uint32_t nr);
 
 /* mmu.c */
-long do_mmu_update(const struct mmu_update *updates, uint32_t count, uint32_t *done, uint32_t domid);
+long do_mmu_update(const struct mmu_update *updates, uint32_t count, uint32_t *done,
+		   uint32_t domid);
 long do_update_va_mapping(uint64_t va, uint64_t value, uint64_t flags);
 long do_update_va_mapping_otherdomain(uint64_t va, uint64_t value, uint64_t flags, uint32_t domid);
 long do_mmuext_op(const struct mmuext_op *ops, uint32_t count, uint32_t *done, uint32_t domid);

@@ -12,10 +12,10 @@ typedef long hypercall_t(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint6
 
 /* One function for each hypercall that is always refused, so that the table needs no special case. */
 #define NO_CODE(number, name, handler)
-#define REFUSAL(number, name, error, why)                                                          \
-	static long refuse_##name(void)                                                            \
-	{                                                                                          \
-		return -(error);                                                                   \
+#define REFUSAL(number, name, error, why) \
+	static long refuse_##name(void)   \
+	{                                 \
+		return -(error);          \
 	}
 HYPERCALLS_LIST(NO_CODE, REFUSAL)
 
@@ -24,20 +24,23 @@ static long no_hypercall(void)
 	return -XEN_ENOSYS;
 }
 
-#define CALL_ROW(number, name, handler)	   [number] = (hypercall_t *)handler,
+#define CALL_ROW(number, name, handler)   [number] = (hypercall_t *)handler,
 #define NOT_ROW(number, name, error, why) [number] = (hypercall_t *)refuse_##name,
 
 #pragma GCC diagnostic ignored "-Wcast-function-type"
 #pragma GCC diagnostic ignored "-Wpragmas"
 #pragma GCC diagnostic ignored "-Winitializer-overrides"
 #pragma GCC diagnostic ignored "-Woverride-init"
+/* clang-format off */
 /* Handlers take as many of the six arguments as they have. Called by entry.S. */
 hypercall_t *const hypercall_table[HYPERCALLS_NR] = {
 	[0 ... HYPERCALLS_NR - 1] = (hypercall_t *)no_hypercall,
 	HYPERCALLS_LIST(CALL_ROW, NOT_ROW)
 };
+/* clang-format on */
 
 /* The same without what cannot be nested: a multicall, and iret, which entry.S carries out itself. */
+/* clang-format off */
 #define MULTICALL_ROW(number, name, handler)                                                       \
 	[number] = number == __HYPERVISOR_multicall || number == __HYPERVISOR_iret ?               \
 		       (hypercall_t *)no_hypercall :                                               \
@@ -46,6 +49,7 @@ static hypercall_t *const multicall_table[HYPERCALLS_NR] = {
 	[0 ... HYPERCALLS_NR - 1] = (hypercall_t *)no_hypercall,
 	HYPERCALLS_LIST(MULTICALL_ROW, NOT_ROW)
 };
+/* clang-format on */
 
 long op_run(const struct op *ops, size_t nr, uint64_t number, void *guest_arg)
 {
@@ -90,7 +94,8 @@ fault:
 
 /* Long lists let waiting interrupts in now and then: other VPs may be waiting for this one to flush. */
 #define WINDOW_EVERY 512
-#define CALLS_MAX    (1u << 20) /* more than any memory of arguments; keeps the range arithmetic whole */
+#define CALLS_MAX \
+	(1u << 20) /* more than any memory of arguments; keeps the range arithmetic whole */
 
 long do_multicall(struct multicall_entry *calls, uint32_t nr)
 {

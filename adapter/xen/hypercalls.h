@@ -6,6 +6,7 @@
 #ifndef XENOLITH_XEN_HYPERCALLS_H
 #define XENOLITH_XEN_HYPERCALLS_H
 
+/* clang-format off */
 #define HYPERCALLS_LIST(CALL, NOT)                                                                 \
 	CALL(0, set_trap_table, do_set_trap_table)                                                 \
 	CALL(1, mmu_update, do_mmu_update)                                                         \
@@ -49,6 +50,7 @@
 	NOT(40, xenpmu_op, XEN_EOPNOTSUPP, "the virtual PMU is off by default")                    \
 	NOT(41, dm_op, XEN_EPERM, "for device models")                                             \
 	NOT(42, hypfs_op, XEN_EPERM, "for the toolstack")
+/* clang-format on */
 
 #define HYPERCALLS_NR 64
 

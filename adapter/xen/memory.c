@@ -148,9 +148,9 @@ static long maximum_ram_page(void *arg)
 static long machphys_mapping(void *arg)
 {
 	struct xen_machphys_mapping map = {
-		.v_start = M2P_VIRT,
-		.v_end = M2P_VIRT + domain.max_mfn * sizeof(uint64_t),
-		.max_mfn = domain.max_mfn - 1,
+	    .v_start = M2P_VIRT,
+	    .v_end = M2P_VIRT + domain.max_mfn * sizeof(uint64_t),
+	    .max_mfn = domain.max_mfn - 1,
 	};
 
 	return copy_to_guest(arg, &map, sizeof(map)) ? 0 : -XEN_EFAULT;
@@ -168,9 +168,10 @@ static long memory_map(void *arg)
 	return copy_to_guest(map->buffer.p, &e, sizeof(e)) ? 0 : -XEN_EFAULT;
 }
 
-#define NOT_PV	 "for guests with a translated address space"
+#define NOT_PV   "for guests with a translated address space"
 #define NOT_OURS "for the toolstack"
 
+/* clang-format off */
 static const struct op memory_ops[] = {
 	OP_ROW(XENMEM_increase_reservation, increase, struct xen_memory_reservation, IN)
 	OP_ROW(XENMEM_decrease_reservation, decrease, struct xen_memory_reservation, IN)
@@ -194,6 +195,7 @@ static const struct op memory_ops[] = {
 	DENY_ROW(XENMEM_get_vnumainfo, XEN_EOPNOTSUPP, "no virtual NUMA")
 	DENY_ROW(XENMEM_acquire_resource, XEN_EPERM, NOT_OURS)
 };
+/* clang-format on */
 
 long do_memory_op(uint64_t cmd, void *arg)
 {

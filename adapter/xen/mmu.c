@@ -17,7 +17,7 @@
 
 /* The ABI's way to hand a multiple of operations over: a count whose top bit says that it continues an earlier call. */
 #define MMU_UPDATE_PREEMPTED (1u << 31)
-#define WINDOW_EVERY	     512
+#define WINDOW_EVERY         512
 
 #define L4_ENTRIES 512
 #define L4_BYTES   (L4_ENTRIES * 8)
@@ -126,8 +126,8 @@ static long report(uint32_t *done, uint32_t n, long rc)
 }
 
 static __attribute__((noinline)) long mmu_update_list(const struct mmu_update *updates,
-						       uint32_t count, uint32_t *done,
-						       uint32_t domid)
+						      uint32_t count, uint32_t *done,
+						      uint32_t domid)
 {
 	uint32_t i = 0;
 	long rc = 0;
@@ -431,9 +431,11 @@ static bool is_table_under(const uint64_t *table, unsigned level, uint64_t m)
 	for (unsigned i = 0; i < 512; i++) {
 		uint64_t child = (table[i] & PTE_ADDR) >> PAGE_SHIFT;
 
-		if (!(table[i] & PTE_P) || (level < 4 && table[i] & PTE_PS) || !frame_is_guests(child))
+		if (!(table[i] & PTE_P) || (level < 4 && table[i] & PTE_PS) ||
+		    !frame_is_guests(child))
 			continue;
-		if (child == m || (level > 2 && is_table_under(mfn_to_va(mfn(child)), level - 1, m)))
+		if (child == m ||
+		    (level > 2 && is_table_under(mfn_to_va(mfn(child)), level - 1, m)))
 			return true;
 	}
 	return false;

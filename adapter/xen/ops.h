@@ -28,9 +28,10 @@ struct op {
 	int16_t error; /* of a DENY */
 };
 
-#define OP_ROW(number, handler, type, copy)                                                        \
-	[number] = {.name = #number, .run = handler, .size = sizeof(type), .copy_back = (copy) == INOUT},
-#define OP0_ROW(number, handler)       [number] = {.name = #number, .run = handler},
+#define OP_ROW(number, handler, type, copy) \
+	[number] = {                        \
+	    .name = #number, .run = handler, .size = sizeof(type), .copy_back = (copy) == INOUT},
+#define OP0_ROW(number, handler)         [number] = {.name = #number, .run = handler},
 #define DENY_ROW(number, error_, reason) [number] = {.name = #number, .error = -(error_)},
 
 /* Copies, runs, copies back. A number without a row is -XEN_ENOSYS. */

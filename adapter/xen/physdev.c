@@ -39,6 +39,7 @@ static long irq_status_query(void *arg)
 
 #define NO_DEVICES "no physical device or interrupt is the guest's"
 
+/* clang-format off */
 static const struct op physdev_ops[] = {
 	OP_ROW(PHYSDEVOP_irq_status_query, irq_status_query, struct physdev_irq_status_query, INOUT)
 	OP_ROW(PHYSDEVOP_set_iopl, set_iopl, struct physdev_set_iopl, IN)
@@ -65,6 +66,7 @@ static const struct op physdev_ops[] = {
 	DENY_ROW(PHYSDEVOP_prepare_msix, XEN_EPERM, "for the hardware domain")
 	DENY_ROW(PHYSDEVOP_release_msix, XEN_EPERM, "for the hardware domain")
 };
+/* clang-format on */
 
 long do_physdev_op(uint32_t cmd, void *arg)
 {

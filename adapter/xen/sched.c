@@ -116,6 +116,7 @@ static long shutdown_code(void *arg)
 	return 0;
 }
 
+/* clang-format off */
 static const struct op sched_ops[] = {
 	OP0_ROW(SCHEDOP_yield, yield)
 	OP0_ROW(SCHEDOP_block, block)
@@ -126,6 +127,7 @@ static const struct op sched_ops[] = {
 	DENY_ROW(SCHEDOP_watchdog, XEN_ENOSYS, "no watchdog yet")
 	DENY_ROW(SCHEDOP_pin_override, XEN_EPERM, "for the hardware domain")
 };
+/* clang-format on */
 
 long do_sched_op(uint32_t cmd, void *arg)
 {

@@ -6,12 +6,12 @@
 #include "adapter/xen/handlers.h"
 #include "adapter/xen/segments.h"
 
-#define DESC_P	  (1ull << 47)
-#define DESC_S	  (1ull << 44)
+#define DESC_P    (1ull << 47)
+#define DESC_S    (1ull << 44)
 #define DESC_DPL  (3ull << 45)
 #define DESC_DPL1 (1ull << 45)
-#define DESC_L	  (1ull << 53)
-#define DESC_DB	  (1ull << 54)
+#define DESC_L    (1ull << 53)
+#define DESC_DB   (1ull << 54)
 #define DESC_CODE (1ull << 43)
 #define DESC_CONF (1ull << 42)
 

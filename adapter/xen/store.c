@@ -59,16 +59,16 @@ static bool open_store(struct xenstore_domain_interface *ring)
 void store_introduce(const struct start_info *si)
 {
 	const struct xs_guest guest = {
-		.domid = GUEST_DOMID,
-		.name = "xenolith",
-		.uuid = "00000000-0000-0000-0000-000000000000",
-		.nr_vcpus = domain.nr_vcpus,
-		.memory_kib = domain.nr_pages << (PAGE_SHIFT - 10),
-		.memory_max_kib = domain.nr_pages << (PAGE_SHIFT - 10),
-		.store_mfn = si->store_mfn,
-		.console_mfn = si->console.domU.mfn,
-		.store_port = si->store_evtchn,
-		.console_port = si->console.domU.evtchn,
+	    .domid = GUEST_DOMID,
+	    .name = "xenolith",
+	    .uuid = "00000000-0000-0000-0000-000000000000",
+	    .nr_vcpus = domain.nr_vcpus,
+	    .memory_kib = domain.nr_pages << (PAGE_SHIFT - 10),
+	    .memory_max_kib = domain.nr_pages << (PAGE_SHIFT - 10),
+	    .store_mfn = si->store_mfn,
+	    .console_mfn = si->console.domU.mfn,
+	    .store_port = si->store_evtchn,
+	    .console_port = si->console.domU.evtchn,
 	};
 
 	if (xs_guest_introduce(&store, &guest))

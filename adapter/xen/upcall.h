@@ -7,8 +7,10 @@
 
 #include "core/xen_abi.h"
 
-_Static_assert(offsetof(struct vcpu_info, evtchn_upcall_pending) == 0, "entry.S compares both bytes at once");
-_Static_assert(offsetof(struct vcpu_info, evtchn_upcall_mask) == 1, "entry.S compares both bytes at once");
+_Static_assert(offsetof(struct vcpu_info, evtchn_upcall_pending) == 0,
+	       "entry.S compares both bytes at once");
+_Static_assert(offsetof(struct vcpu_info, evtchn_upcall_mask) == 1,
+	       "entry.S compares both bytes at once");
 
 static inline bool upcall_masked(const struct vcpu_info *info)
 {

@@ -33,11 +33,26 @@ static void start_from(struct vcpu *v, const struct vcpu_guest_context *c)
 
 	/* The kernel runs in ring 1, whatever selectors it names. */
 	v->start = (struct frame){
-		.rip = u->rip, .cs = SEL_KERNEL_CS, .ss = SEL_KERNEL_SS, .rsp = u->rsp,
-		.rflags = (u->rflags & ~RFLAGS_IOPL) | RFLAGS_IF | 2,
-		.rax = u->rax, .rbx = u->rbx, .rcx = u->rcx, .rdx = u->rdx, .rsi = u->rsi,
-		.rdi = u->rdi, .rbp = u->rbp, .r8 = u->r8, .r9 = u->r9, .r10 = u->r10,
-		.r11 = u->r11, .r12 = u->r12, .r13 = u->r13, .r14 = u->r14, .r15 = u->r15,
+	    .rip = u->rip,
+	    .cs = SEL_KERNEL_CS,
+	    .ss = SEL_KERNEL_SS,
+	    .rsp = u->rsp,
+	    .rflags = (u->rflags & ~RFLAGS_IOPL) | RFLAGS_IF | 2,
+	    .rax = u->rax,
+	    .rbx = u->rbx,
+	    .rcx = u->rcx,
+	    .rdx = u->rdx,
+	    .rsi = u->rsi,
+	    .rdi = u->rdi,
+	    .rbp = u->rbp,
+	    .r8 = u->r8,
+	    .r9 = u->r9,
+	    .r10 = u->r10,
+	    .r11 = u->r11,
+	    .r12 = u->r12,
+	    .r13 = u->r13,
+	    .r14 = u->r14,
+	    .r15 = u->r15,
 	};
 	v->fs_base = c->fs_base;
 	v->gs_base_user = c->gs_base_user;
@@ -84,7 +99,8 @@ static long initialise(struct vcpu *v, void *arg)
 		return -XEN_EINVAL;
 	/* The context is too large for the stack; one vCPU at a time is no burden. */
 	lock_take(&context_lock);
-	rc = copy_from_guest(&context, arg, sizeof(context)) ? load_context(v, &context) : -XEN_EFAULT;
+	rc = copy_from_guest(&context, arg, sizeof(context)) ? load_context(v, &context)
+							     : -XEN_EFAULT;
 	lock_drop(&context_lock);
 	return rc;
 }
@@ -265,6 +281,7 @@ static long send_nmi(struct vcpu *v, void *arg)
 	return 0;
 }
 
+/* clang-format off */
 #define VCPU_ROW(number, handler, bytes) [number] = {.name = #number, .run = handler, .size = (bytes)},
 
 static const struct vcpu_op_row vcpu_ops[] = {
@@ -284,6 +301,7 @@ static const struct vcpu_op_row vcpu_ops[] = {
 	VCPU_ROW(VCPUOP_register_vcpu_time_memory_area, register_time,
 		 sizeof(struct vcpu_register_time_memory_area))
 };
+/* clang-format on */
 
 #define VCPU_OPS (sizeof(vcpu_ops) / sizeof(*vcpu_ops))
 

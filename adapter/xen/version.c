@@ -34,8 +34,8 @@ static long extraversion(void *arg)
 static long compile_info(void *arg)
 {
 	static const struct xen_compile_info info = {
-		.compiler = __VERSION__,
-		.compile_by = "xenolith",
+	    .compiler = __VERSION__,
+	    .compile_by = "xenolith",
 	};
 
 	return give(arg, &info, sizeof(info));
@@ -100,6 +100,7 @@ static long commandline(void *arg)
 	return give(arg, none, sizeof(none));
 }
 
+/* clang-format off */
 static const struct op version_ops[] = {
 	OP0_ROW(XENVER_version, version)
 	OP0_ROW(XENVER_extraversion, extraversion)
@@ -113,6 +114,7 @@ static const struct op version_ops[] = {
 	OP0_ROW(XENVER_commandline, commandline)
 	DENY_ROW(XENVER_build_id, XEN_ENODATA, "no build id")
 };
+/* clang-format on */
 
 long do_xen_version(uint32_t cmd, void *arg)
 {
