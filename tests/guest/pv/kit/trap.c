@@ -44,7 +44,8 @@ static bool caught_by(struct regs *r)
 
 void trap_c(struct regs *r)
 {
-	if ((r->cs & 3) == 3 && r->vector != VECTOR_EVENT)
+	if (r->vector == VECTOR_FAILSAFE ? user_inside()
+					 : (r->cs & 3) == 3 && r->vector != VECTOR_EVENT)
 		user_trap(r);
 	if (r->vector < VECTORS && handlers[r->vector])
 		handlers[r->vector](r);

@@ -4,7 +4,7 @@
 #define STACK_SIZE 16384
 
 /* user_enter.S */
-void user_enter(uint64_t rip, uint64_t rsp, uint64_t arg, uint64_t flags);
+void user_enter(uint64_t rip, uint64_t rsp, uint64_t arg, uint64_t flags, uint64_t cs, uint64_t ss);
 _Noreturn void user_leave(void);
 
 static uint64_t l4[512] PAGE_ALIGNED, l3[512] PAGE_ALIGNED, l2[512] PAGE_ALIGNED,
@@ -12,6 +12,7 @@ static uint64_t l4[512] PAGE_ALIGNED, l3[512] PAGE_ALIGNED, l2[512] PAGE_ALIGNED
 static uint8_t code_page[PAGE_SIZE] PAGE_ALIGNED, stack_page[PAGE_SIZE] PAGE_ALIGNED;
 static uint8_t kernel_stack[STACK_SIZE] PAGE_ALIGNED;
 static struct user_end end;
+static bool inside;
 
 static uint64_t entry(const void *to, uint64_t flags)
 {
@@ -55,17 +56,30 @@ void user_init(void)
 		error("stack_switch failed");
 }
 
-struct user_end user_run(const void *code, size_t bytes, uint64_t arg, uint64_t flags)
+struct user_end user_try(uint64_t rip, uint64_t rsp, uint64_t cs, uint64_t ss, uint64_t arg,
+			 uint64_t flags)
 {
-	memset(code_page, 0xcc, sizeof(code_page));
-	memcpy(code_page, code, bytes);
-	user_enter(USER_CODE, USER_STACK + PAGE_SIZE - 64, arg, flags);
+	inside = true;
+	user_enter(rip, rsp, arg, flags, cs, ss);
 	shared_info->vcpu_info[0].evtchn_upcall_mask = 1;
 	return end;
 }
 
+struct user_end user_run(const void *code, size_t bytes, uint64_t arg, uint64_t flags)
+{
+	memset(code_page, 0xcc, sizeof(code_page));
+	memcpy(code_page, code, bytes);
+	return user_try(USER_CODE, USER_STACK + PAGE_SIZE - 64, USER_CS, USER_SS, arg, flags);
+}
+
+bool user_inside(void)
+{
+	return inside;
+}
+
 _Noreturn void user_trap(const struct regs *r)
 {
+	inside = false;
 	end.regs = *r;
 	end.cr2 = shared_info->vcpu_info[0].arch.cr2;
 	user_leave();

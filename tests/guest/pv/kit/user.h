@@ -24,6 +24,10 @@ struct user_end {
 };
 struct user_end user_run(const void *code, size_t bytes, uint64_t arg, uint64_t flags);
 
+/* The same with a frame of one's own, into code that is there already. It may end with VECTOR_FAILSAFE, without registers. */
+struct user_end user_try(uint64_t rip, uint64_t rsp, uint64_t cs, uint64_t ss, uint64_t arg,
+			 uint64_t flags);
+
 /* A snippet of code between two labels, to be copied. */
 #define USER_CODE_OF(name) user_code_##name, (size_t)(user_code_##name##_end - user_code_##name)
 #define USER_SNIPPET(name, code)                                                     \
@@ -31,7 +35,8 @@ struct user_end user_run(const void *code, size_t bytes, uint64_t arg, uint64_t 
 	asm(".pushsection .rodata\nuser_code_" #name ":\n" code "\nuser_code_" #name \
 	    "_end:\n.popsection")
 
-/* For trap.c: takes a trap from user mode. Does not return. */
+/* For trap.c: takes a trap from user mode, or the failsafe callback of an entry that was none. Does not return. */
+bool user_inside(void);
 _Noreturn void user_trap(const struct regs *r);
 
 #endif

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Into user mode by the iret hypercall, and back to whoever called, from the trap that ends it. */
-#define FLAT_USER_CS64 0xe033
-#define FLAT_USER_SS64 0xe02b
-#define RFLAGS         0x202
+#define RFLAGS 0x202
 
 	.text
-/* user_enter(rip, rsp, arg, flags): the process gets arg in rdi and zero in the other registers. */
+/* user_enter(rip, rsp, arg, flags, cs, ss): the process gets arg in rdi and zero in the other registers. */
 	.globl user_enter
 user_enter:
 	push	%rbx
@@ -15,10 +13,10 @@ user_enter:
 	push	%r14
 	push	%r15
 	mov	%rsp, saved_sp
-	pushq	$FLAT_USER_SS64
+	push	%r9
 	push	%rsi
 	pushq	$RFLAGS
-	pushq	$FLAT_USER_CS64
+	push	%r8
 	push	%rdi
 	push	%rcx
 	mov	%rdx, %rdi
