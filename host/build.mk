@@ -25,7 +25,7 @@ $(eval $(call unit_test,vmbus_ring,tests/unit/test_vmbus_ring.c core/vmbus_ring.
 $(eval $(call unit_test,vmbus,tests/unit/test_vmbus.c $(HOST_VMBUS_SRC)))
 
 HOST_STORVSP_SRC := $(HOST_VMBUS_SRC) host/storvsp.c host/scsi.c host/scsi_replies.c host/block.c
-HOST_NETVSP_SRC := $(HOST_VMBUS_SRC) host/netvsp.c host/rndis.c host/net_finish.c
+HOST_NETVSP_SRC := $(HOST_VMBUS_SRC) host/netvsp.c host/rndis.c host/rss.c host/net_finish.c
 
 $(eval $(call fuzzer,vmbus,tests/fuzz/fuzz_vmbus.c $(HOST_VMBUS_SRC)))
 $(eval $(call fuzzer,storvsp,tests/fuzz/fuzz_storvsp.c $(HOST_STORVSP_SRC) $$(DISK_FUZZ),$$(DISK_FUZZ) -pthread))
@@ -34,6 +34,7 @@ $(eval $(call fuzzer,rndis,tests/fuzz/fuzz_rndis.c host/rndis.c host/net_finish.
 $(eval $(call fuzzer,netvsp,tests/fuzz/fuzz_netvsp.c $(HOST_NETVSP_SRC)))
 $(eval $(call unit_test,storvsp,tests/unit/test_storvsp.c $(HOST_STORVSP_SRC) $$(DISK_ASAN),$$(DISK_ASAN) -pthread))
 $(eval $(call unit_test,netvsp,tests/unit/test_netvsp.c $(HOST_NETVSP_SRC)))
+$(eval $(call unit_test,rss,tests/unit/test_rss.c host/rss.c))
 $(eval $(call unit_test,net_finish,tests/unit/test_net_finish.c host/net_finish.c))
 
 # Each takes partitions of our own host, nested where need be.

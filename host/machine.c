@@ -231,7 +231,8 @@ static int init_nets(struct machine *machine)
 		if (!machine->backend[i]) {
 			return -1;
 		}
-		machine->netvsp[i] = netvsp_create(machine->vmbus, i, address, machine->backend[i]);
+		machine->netvsp[i] = netvsp_create(machine->vmbus, i, machine->config->cpus,
+						   address, machine->backend[i]);
 		if (!machine->netvsp[i]) {
 			return say_error("no memory for the network");
 		}

@@ -3,6 +3,7 @@
 
 #include "abi/vmbus/netvsp.h"
 #include "host/rndis.h"
+#include "host/rss.h"
 #include "host/say.h"
 
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 /* Of the send buffer, as Hyper-V cuts it. */
 #define SEND_SECTION 6144u
 #define MAX_SECTIONS 65536u
+#define MAX_QUEUES   64u
 /* What a message may gather: an LSO frame with its headers, or a batch of small ones. */
 #define MESSAGE_MAX (NET_FRAME_MAX + 4096u)
 #define MAX_IOV     256u
@@ -25,7 +27,11 @@ struct shared {
 };
 
 struct netvsp {
-	struct vmbus_channel *channel;
+	struct vmbus *bus;
+	struct vmbus_offering offering;
+	/* The primary channel, then the sub-channels: a queue each. */
+	struct vmbus_channel *channel[MAX_QUEUES];
+	unsigned subchannels;
 	struct net_backend *backend;
 	struct rndis_adapter rndis;
 	uint32_t version; /* NVSP, 0: not negotiated */
@@ -55,22 +61,22 @@ static void drop_receive(struct netvsp *adapter)
 	adapter->sections = adapter->free_count = 0;
 }
 
-static bool can_receive(const struct netvsp *adapter)
+static bool can_receive(const struct netvsp *adapter, const struct vmbus_channel *channel)
 {
-	return adapter->free_count && !vmbus_congested(adapter->channel);
+	return adapter->free_count && !vmbus_congested(channel);
 }
 
-static void resume(struct netvsp *adapter)
+static void resume(struct netvsp *adapter, const struct vmbus_channel *channel)
 {
-	if (adapter->stalled && can_receive(adapter)) {
+	if (adapter->stalled && can_receive(adapter, channel)) {
 		adapter->stalled = false;
 		adapter->backend->ops->resume(adapter->backend);
 	}
 }
 
 /* Lends a section to the guest with `header` and `body` in it. The transaction says which. */
-static bool lend(struct netvsp *adapter, uint32_t kind, struct vmbus_piece header,
-		 struct vmbus_piece body)
+static bool lend(struct netvsp *adapter, struct vmbus_channel *channel, uint32_t kind,
+		 struct vmbus_piece header, struct vmbus_piece body)
 {
 	uint32_t section = adapter->free[--adapter->free_count];
 	uint32_t offset = section * adapter->section_size;
@@ -95,30 +101,51 @@ static bool lend(struct netvsp *adapter, uint32_t kind, struct vmbus_piece heade
 		memcpy(adapter->receive.view + offset + header.length, body.bytes, body.length);
 	}
 	adapter->lent[section] = true;
-	return vmbus_send(adapter->channel, &packet);
+	return vmbus_send(channel, &packet);
+}
+
+/* The queue that the guest's table names for this frame, while it is open. */
+static struct vmbus_channel *queue_of(const struct netvsp *adapter, const uint8_t *frame,
+				      uint32_t length)
+{
+	const struct rndis_adapter *rndis = &adapter->rndis;
+	struct vmbus_channel *channel = adapter->channel[0];
+
+	if (rndis->rss && adapter->subchannels) {
+		uint32_t hash = rss_hash(rndis->rss_key, frame, length);
+		unsigned queue = rndis->rss_table[hash % rndis->rss_entries];
+
+		if (queue <= adapter->subchannels && vmbus_is_open(adapter->channel[queue])) {
+			channel = adapter->channel[queue];
+		}
+	}
+	return channel;
 }
 
 static bool on_frame(void *context, const uint8_t *frame, uint32_t length, bool checked)
 {
 	struct netvsp *adapter = context;
 	struct rndis_rx_header header;
+	struct vmbus_channel *channel;
 
 	if (!adapter->rndis.filter || !adapter->rndis.link ||
 	    length > adapter->rndis.mtu + NET_HEADER + 4 || !adapter->receive.view) {
 		return true; /* nobody listens: dropped */
 	}
-	if (!can_receive(adapter)) {
+	channel = queue_of(adapter, frame, length);
+	if (!can_receive(adapter, channel)) {
 		adapter->stalled = true;
 		return false;
 	}
 	rndis_write_header(&header, length, checked);
-	lend(adapter, NVSP_CHANNEL_DATA, (struct vmbus_piece){&header, sizeof(header)},
+	lend(adapter, channel, NVSP_CHANNEL_DATA, (struct vmbus_piece){&header, sizeof(header)},
 	     (struct vmbus_piece){frame, length});
 	return true;
 }
 
 /* The guest gives a section back. One that it does not hold changes nothing. */
-static void take_back(struct netvsp *adapter, uint64_t transaction)
+static void take_back(struct netvsp *adapter, const struct vmbus_channel *channel,
+		      uint64_t transaction)
 {
 	if (transaction == 0 || transaction > adapter->sections ||
 	    !adapter->lent[transaction - 1]) {
@@ -126,7 +153,7 @@ static void take_back(struct netvsp *adapter, uint64_t transaction)
 	}
 	adapter->lent[transaction - 1] = false;
 	adapter->free[adapter->free_count++] = (uint32_t)transaction - 1;
-	resume(adapter);
+	resume(adapter, channel);
 }
 
 static bool reply(struct vmbus_channel *channel, const struct vmbus_in_packet *in, uint32_t type,
@@ -276,8 +303,8 @@ static uint32_t do_control(struct netvsp *adapter, uint32_t length)
 		if (!adapter->free_count) {
 			return NVSP_STATUS_BUSY;
 		}
-		lend(adapter, NVSP_CHANNEL_CONTROL, (struct vmbus_piece){answer, answer_length},
-		     (struct vmbus_piece){0});
+		lend(adapter, adapter->channel[0], NVSP_CHANNEL_CONTROL,
+		     (struct vmbus_piece){answer, answer_length}, (struct vmbus_piece){0});
 	}
 	return NVSP_STATUS_SUCCESS;
 }
@@ -317,11 +344,52 @@ static bool on_rndis(struct netvsp *adapter, struct vmbus_channel *channel,
 	return reply(channel, in, NVSP_SEND_RNDIS_PACKET_COMPLETE, &answer);
 }
 
-static bool on_subchannel(struct vmbus_channel *channel, const struct vmbus_in_packet *in)
+static bool on_subchannel(struct netvsp *adapter, struct vmbus_channel *channel,
+			  const struct vmbus_in_packet *in, const struct nvsp_message *message)
 {
 	struct nvsp_message answer = {.subchannel_complete = {.status = NVSP_STATUS_FAILURE}};
+	struct vmbus_offering offering = adapter->offering;
+	unsigned wanted = message->subchannel.count;
 
+	if (message->subchannel.operation == NVSP_SUBCHANNEL_ALLOCATE && !adapter->subchannels &&
+	    wanted < adapter->rndis.queues) {
+		while (adapter->subchannels < wanted) {
+			offering.subchannel = (uint16_t)(adapter->subchannels + 1);
+			adapter->channel[offering.subchannel] =
+			    vmbus_offer(adapter->bus, &offering);
+			if (!adapter->channel[offering.subchannel]) {
+				break;
+			}
+			adapter->subchannels++;
+		}
+		answer.subchannel_complete.status = NVSP_STATUS_SUCCESS;
+		answer.subchannel_complete.count = adapter->subchannels;
+	}
 	return reply(channel, in, NVSP_SUBCHANNEL, &answer);
+}
+
+/* Once every queue is open: the guest may send on all of them, evenly. */
+static void send_table(struct netvsp *adapter)
+{
+	struct nvsp_message message = {
+	    .type = NVSP_SEND_INDIRECTION_TABLE,
+	    .table = {NVSP_SEND_TABLE_SIZE, sizeof(message)},
+	};
+	uint32_t table[NVSP_SEND_TABLE_SIZE];
+	const struct vmbus_out_packet packet = {
+	    .type = VMBUS_PACKET_IN_BAND,
+	    .payload = {{&message, sizeof(message)}, {table, sizeof(table)}},
+	};
+
+	for (unsigned i = 0; i <= adapter->subchannels; i++) {
+		if (!vmbus_is_open(adapter->channel[i])) {
+			return;
+		}
+	}
+	for (uint32_t i = 0; i < NVSP_SEND_TABLE_SIZE; i++) {
+		table[i] = i % (adapter->subchannels + 1);
+	}
+	vmbus_send(adapter->channel[0], &packet);
 }
 
 static bool on_message(struct netvsp *adapter, struct vmbus_channel *channel,
@@ -342,7 +410,7 @@ static bool on_message(struct netvsp *adapter, struct vmbus_channel *channel,
 	case NVSP_SEND_SEND_BUFFER: return on_send_buffer(adapter, channel, in, message);
 	case NVSP_REVOKE_SEND_BUFFER: unshare(&adapter->send); return true;
 	case NVSP_SEND_RNDIS_PACKET: return on_rndis(adapter, channel, in, message);
-	case NVSP_SUBCHANNEL: return on_subchannel(channel, in);
+	case NVSP_SUBCHANNEL: return on_subchannel(adapter, channel, in, message);
 	default: return reply(channel, in, message->type, &answer);
 	}
 }
@@ -353,7 +421,7 @@ static bool on_packet(void *device, struct vmbus_channel *channel, const struct 
 	struct nvsp_message message = {0};
 
 	if (in->type == VMBUS_PACKET_COMPLETION) {
-		take_back(adapter, in->transaction);
+		take_back(adapter, channel, in->transaction);
 		return true;
 	}
 	if (in->payload_length < NVSP_MESSAGE_LEAST) {
@@ -368,7 +436,10 @@ static bool on_open(void *device, struct vmbus_channel *channel)
 {
 	struct netvsp *adapter = device;
 
-	(void)channel;
+	if (channel != adapter->channel[0]) {
+		send_table(adapter);
+		return true;
+	}
 	adapter->version = 0;
 	adapter->rndis.mtu = DEFAULT_MTU;
 	adapter->rndis.filter = 0;
@@ -380,7 +451,12 @@ static void on_close(void *device, struct vmbus_channel *channel)
 {
 	struct netvsp *adapter = device;
 
-	(void)channel;
+	if (channel != adapter->channel[0]) {
+		return;
+	}
+	for (; adapter->subchannels; adapter->subchannels--) {
+		vmbus_rescind(adapter->channel[adapter->subchannels]);
+	}
 	adapter->rndis.filter = 0;
 	drop_receive(adapter);
 	unshare(&adapter->send);
@@ -392,18 +468,23 @@ static void on_close(void *device, struct vmbus_channel *channel)
 
 static void on_idle(void *device, struct vmbus_channel *channel)
 {
-	(void)channel;
-	resume(device);
+	resume(device, channel);
 }
 
 static const struct vmbus_device_ops ops = {
     .open = on_open, .close = on_close, .packet = on_packet, .idle = on_idle};
 
-struct netvsp *netvsp_create(struct vmbus *bus, unsigned index, const uint8_t address[6],
-			     struct net_backend *backend)
+struct netvsp *netvsp_create(struct vmbus *bus, unsigned index, unsigned cpus,
+			     const uint8_t address[6], struct net_backend *backend)
 {
 	struct netvsp *adapter = calloc(1, sizeof(*adapter));
-	const struct vmbus_offering offering = {
+
+	if (!adapter) {
+		return NULL;
+	}
+	adapter->bus = bus;
+	adapter->backend = backend;
+	adapter->offering = (struct vmbus_offering){
 	    .type = NETVSP_TYPE,
 	    .instance = {0x6e657477,
 			 (uint16_t)index,
@@ -412,15 +493,11 @@ struct netvsp *netvsp_create(struct vmbus *bus, unsigned index, const uint8_t ad
 	    .ops = &ops,
 	    .device = adapter,
 	};
-
-	if (!adapter) {
-		return NULL;
-	}
-	adapter->backend = backend;
-	adapter->rndis = (struct rndis_adapter){.mtu = DEFAULT_MTU, .queues = 1, .link = true};
+	adapter->rndis = (struct rndis_adapter){
+	    .mtu = DEFAULT_MTU, .queues = cpus < MAX_QUEUES ? cpus : MAX_QUEUES, .link = true};
 	memcpy(adapter->rndis.address, address, sizeof(adapter->rndis.address));
-	adapter->channel = vmbus_offer(bus, &offering);
-	if (!adapter->channel) {
+	adapter->channel[0] = vmbus_offer(bus, &adapter->offering);
+	if (!adapter->channel[0]) {
 		free(adapter);
 		return NULL;
 	}
@@ -442,10 +519,10 @@ void netvsp_set_link(struct netvsp *adapter, bool up)
 		return;
 	}
 	adapter->rndis.link = up;
-	if (adapter->receive.view && can_receive(adapter)) {
+	if (adapter->receive.view && can_receive(adapter, adapter->channel[0])) {
 		uint32_t length = rndis_write_link(&adapter->rndis, message);
 
-		lend(adapter, NVSP_CHANNEL_CONTROL, (struct vmbus_piece){message, length},
-		     (struct vmbus_piece){0});
+		lend(adapter, adapter->channel[0], NVSP_CHANNEL_CONTROL,
+		     (struct vmbus_piece){message, length}, (struct vmbus_piece){0});
 	}
 }

@@ -11,9 +11,12 @@
 
 struct netvsp;
 
-/* Offers adapter number `index`, plugged into `backend`, which stays the caller's. NULL: no memory or no channel. */
-struct netvsp *netvsp_create(struct vmbus *bus, unsigned index, const uint8_t address[6],
-			     struct net_backend *backend);
+/*
+ * Offers adapter number `index`, plugged into `backend`, which stays the caller's; up to `cpus` queues. NULL: no memory or no
+ * channel.
+ */
+struct netvsp *netvsp_create(struct vmbus *bus, unsigned index, unsigned cpus,
+			     const uint8_t address[6], struct net_backend *backend);
 /* After vmbus_destroy(). */
 void netvsp_destroy(struct netvsp *adapter);
 /* Plugs the cable in or out; the guest is told. */

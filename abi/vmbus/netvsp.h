@@ -109,12 +109,19 @@ struct nvsp_message {
 			uint32_t status;
 			uint32_t count;
 		} subchannel_complete;
+		struct {
+			uint32_t count;
+			uint32_t offset; /* of the table, from the message's start */
+		} table;
 		uint32_t words[9];
 	};
 };
 _Static_assert(sizeof(struct nvsp_message) == 40, "NVSP message");
 _Static_assert(offsetof(struct nvsp_message, receive_buffer_complete.section) == 12,
 	       "NVSP section");
+
+/* Entries of NVSP_SEND_INDIRECTION_TABLE: the channel, by number, that a hash's last bits send on. */
+#define NVSP_SEND_TABLE_SIZE 16u
 
 /* What clients of version 1 send: a type and three words at least. */
 #define NVSP_MESSAGE_LEAST 8u

@@ -214,15 +214,15 @@ _Static_assert(offsetof(struct ndis_offload, flags) == 108,
 #define NDIS_CHECKSUM_UDP         0x040u
 #define NDIS_CHECKSUM_IP          0x100u
 
+/* Revision 2. Linux refuses an answer longer than these 18 bytes, which is what the packed structure has. */
 struct ndis_rss_capabilities {
 	struct ndis_header header;
 	uint32_t flags;
 	uint32_t interrupts;
 	uint32_t queues;
 	uint16_t table_entries;
-	uint16_t padding;
-};
-_Static_assert(sizeof(struct ndis_rss_capabilities) == 20, "RSS capabilities");
+} __attribute__((packed));
+_Static_assert(sizeof(struct ndis_rss_capabilities) == 18, "RSS capabilities");
 
 struct ndis_rss_parameters {
 	struct ndis_header header;

@@ -115,7 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!guest.bus) {
 		fake_create(&guest);
-		adapter = netvsp_create(guest.bus, 0, address, &backend);
+		adapter = netvsp_create(guest.bus, 0, FAKE_CPUS, address, &backend);
 		FUZZ_CHECK(adapter);
 	}
 	start();

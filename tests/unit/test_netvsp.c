@@ -26,6 +26,7 @@ struct world {
 	struct net_work sent_work;
 	uint8_t *receive, *send;
 	uint32_t section_size, sections;
+	struct vmbus_offer offers[3];
 };
 
 static void backend_send(struct net_backend *backend, uint8_t *frame, uint32_t length,
@@ -114,7 +115,7 @@ static int bare(void **state)
 	*state = w;
 	fake_create(&w->guest);
 	w->backend.ops = &backend_ops;
-	w->adapter = netvsp_create(w->guest.bus, 0, address, &w->backend);
+	w->adapter = netvsp_create(w->guest.bus, 0, FAKE_CPUS, address, &w->backend);
 	assert_true(fake_connect(&w->guest, VMBUS_VERSION_WIN10_V5_3));
 	assert_true(fake_offer(&w->guest, &offer));
 	assert_true(fake_open(&w->channel, &w->guest, &offer, 16));
@@ -339,6 +340,45 @@ static void a_cable_pulled_is_told(void **state)
 	assert_int_equal(status, RNDIS_STATUS_MEDIA_DISCONNECT);
 }
 
+static void queues_open_and_close_with_the_adapter(void **state)
+{
+	static struct fake_channel queue;
+	const struct nvsp_message too_many = {.type = NVSP_SUBCHANNEL,
+					      .subchannel = {1, FAKE_CPUS}};
+	const struct nvsp_message three = {.type = NVSP_SUBCHANNEL, .subchannel = {1, 3}};
+	struct world *w = *state;
+	struct vmbus_in_packet in;
+	struct vmbus_offer offer;
+	struct nvsp_message answer;
+
+	assert_int_equal(ask(w, &too_many).subchannel_complete.status, NVSP_STATUS_FAILURE);
+	answer = ask(w, &three);
+	assert_int_equal(answer.subchannel_complete.status, NVSP_STATUS_SUCCESS);
+	assert_int_equal(answer.subchannel_complete.count, 3);
+	while (fake_receive(&w->channel, &in)) {
+	}
+	for (unsigned i = 1; i <= 3; i++) {
+		assert_true(vmbus_version(w->guest.bus));
+		assert_false(
+		    fake_receive(&w->channel, &in)); /* no table before the last one is open */
+		assert_true(fake_offer(&w->guest, &offer));
+		assert_int_equal(offer.subchannel, i);
+		w->offers[i - 1] = offer;
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(fake_open(&queue, &w->guest, &w->offers[i], 4));
+	}
+	assert_true(fake_receive(&w->channel, &in));
+	memcpy(&answer, in.payload, sizeof(answer));
+	assert_int_equal(answer.type, NVSP_SEND_INDIRECTION_TABLE);
+	assert_int_equal(answer.table.count, 16);
+	assert_true(answer.table.offset + 16 * 4 <= in.payload_length);
+	fake_close(&w->channel);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_non_null(fake_next(&w->guest, VMBUS_RESCIND_CHANNEL));
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -353,6 +393,7 @@ int main(void)
 	    TEST(a_frame_lies_whole_in_the_guests_buffer),
 	    TEST(without_a_filter_nothing_is_received),
 	    TEST(a_cable_pulled_is_told),
+	    TEST(queues_open_and_close_with_the_adapter),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
