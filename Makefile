@@ -12,14 +12,14 @@
 #   FUZZERS     libFuzzer programs (see tests/build.mk)
 
 BUILD ?= build
-CC ?= gcc
+CC := gcc
 CLANG ?= clang
 WARN := -Wall -Wextra -Werror
 # Hosted code: library, host, CLI, tests.
 HOST_CFLAGS := -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I.
 
 ALL :=
-CHECK_TAP :=
+CHECK_TAP := tests/layers
 CHECK_ALL_TAP :=
 BENCH :=
 FUZZERS :=

@@ -108,9 +108,12 @@ static long callback_unregister(void *arg)
 	}
 }
 
+/* clang-format off */
 static const struct op callback_ops[] = {
-    OP_ROW(CALLBACKOP_register, callback_register, struct callback_register, IN)
-	OP_ROW(CALLBACKOP_unregister, callback_unregister, struct callback_unregister, IN)};
+	OP_ROW(CALLBACKOP_register, callback_register, struct callback_register, IN)
+	OP_ROW(CALLBACKOP_unregister, callback_unregister, struct callback_unregister, IN)
+};
+/* clang-format on */
 
 long do_callback_op(uint32_t cmd, void *arg)
 {
@@ -134,9 +137,12 @@ static long nmi_unregister(void *arg)
 	return 0;
 }
 
+/* clang-format off */
 static const struct op nmi_ops[] = {
-    OP_ROW(XENNMI_register_callback, nmi_register, struct xennmi_callback, IN)
-	OP0_ROW(XENNMI_unregister_callback, nmi_unregister)};
+	OP_ROW(XENNMI_register_callback, nmi_register, struct xennmi_callback, IN)
+	OP0_ROW(XENNMI_unregister_callback, nmi_unregister)
+};
+/* clang-format on */
 
 long do_nmi_op(uint32_t cmd, void *arg)
 {
