@@ -73,5 +73,6 @@ $(eval $(call unit_test,privop,tests/unit/test_privop.c $(PRIVOP_SRC)))
 $(eval $(call unit_test,privop_decode,tests/unit/test_privop_decode.c adapter/x86/privop_decode.c))
 $(eval $(call unit_test,cpuid_policy,tests/unit/test_cpuid_policy.c adapter/x86/cpuid_policy.c))
 $(eval $(call fuzzer,privop,tests/fuzz/fuzz_privop.c adapter/x86/privop_decode.c,-lcapstone))
+$(eval $(call fuzzer,privop_emulate,tests/fuzz/fuzz_privop_emulate.c $(PRIVOP_SRC)))
 
 include tests/guest/pv/pv.mk
