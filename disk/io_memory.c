@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A store in memory. Only what was written takes space, up to a bound: a length alone costs nothing. */
+/* A store in memory, in pages: only those that were written to take space, up to a bound. A length alone costs nothing. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -7,48 +7,47 @@
 
 #include "disk/driver.h"
 
-#define MEMORY_MAX (1ull << 30)
+#define PAGE  (64u << 10)
+#define PAGES 16384u /* 1 GiB */
 
 struct memory {
 	pthread_rwlock_t lock;
-	uint8_t *data;
-	uint64_t filled; /* bytes of data; what is past them reads as zero */
-	uint64_t capacity;
 	uint64_t size;
+	uint8_t *pages[PAGES]; /* NULL: zeros. Past `size` all is zero. */
 };
+
+/* For each piece of the range that lies in one page: at, in the range, and n bytes. */
+#define EACH_PIECE(offset, length, at, n) \
+	for (uint64_t at = 0, n;          \
+	     at < (length) && (n = xd_min((length)-at, PAGE - ((offset) + at) % PAGE)); at += n)
 
 static int memory_pread(void *ctx, void *buf, size_t length, uint64_t offset)
 {
 	struct memory *m = ctx;
-	uint64_t end, have;
 
 	pthread_rwlock_rdlock(&m->lock);
-	end = xd_min(m->filled, m->size);
-	have = offset < end ? xd_min(length, end - offset) : 0;
-	if (have)
-		memcpy(buf, m->data + offset, have);
+	EACH_PIECE(offset, length, at, n)
+	{
+		uint64_t page = (offset + at) / PAGE;
+
+		if (page < PAGES && m->pages[page])
+			memcpy((char *)buf + at, m->pages[page] + (offset + at) % PAGE, n);
+		else
+			memset((char *)buf + at, 0, n);
+	}
 	pthread_rwlock_unlock(&m->lock);
-	memset((char *)buf + have, 0, length - have);
 	return 0;
 }
 
-/* Makes data reach to `end`. */
-static int fill_to(struct memory *m, uint64_t end)
+static int write_pages(struct memory *m, const void *buf, size_t length, uint64_t offset)
 {
-	if (end > MEMORY_MAX)
-		return -ENOSPC;
-	if (end > m->capacity) {
-		uint64_t capacity = xd_min(MEMORY_MAX, xd_align_up(end + end / 2, 65536));
-		uint8_t *data = realloc(m->data, capacity);
+	EACH_PIECE(offset, length, at, n)
+	{
+		uint64_t page = (offset + at) / PAGE;
 
-		if (!data)
+		if (!m->pages[page] && !(m->pages[page] = calloc(1, PAGE)))
 			return -ENOMEM;
-		m->data = data;
-		m->capacity = capacity;
-	}
-	if (end > m->filled) {
-		memset(m->data + m->filled, 0, end - m->filled);
-		m->filled = end;
+		memcpy(m->pages[page] + (offset + at) % PAGE, (const char *)buf + at, n);
 	}
 	return 0;
 }
@@ -59,16 +58,35 @@ static int memory_pwrite(void *ctx, const void *buf, size_t length, uint64_t off
 	uint64_t end = offset + length;
 	int r;
 
-	if (end < offset)
-		return -EFBIG;
+	if (end < offset || end > (uint64_t)PAGES * PAGE)
+		return -ENOSPC;
 	pthread_rwlock_wrlock(&m->lock);
-	r = fill_to(m, end);
-	if (!r && length)
-		memcpy(m->data + offset, buf, length);
+	r = write_pages(m, buf, length, offset);
 	if (!r && end > m->size)
 		m->size = end;
 	pthread_rwlock_unlock(&m->lock);
 	return r;
+}
+
+/* Whole pages are given back. Lock held. */
+static void clear(struct memory *m, uint64_t offset, uint64_t length)
+{
+	uint64_t end = (uint64_t)PAGES * PAGE;
+
+	if (offset >= end)
+		return;
+	length = xd_min(length, end - offset);
+	EACH_PIECE(offset, length, at, n)
+	{
+		uint8_t **page = &m->pages[(offset + at) / PAGE];
+
+		if (n == PAGE) {
+			free(*page);
+			*page = NULL;
+		} else if (*page) {
+			memset(*page + (offset + at) % PAGE, 0, n);
+		}
+	}
 }
 
 static int memory_flush(void *ctx)
@@ -95,7 +113,8 @@ static int memory_truncate(void *ctx, uint64_t size)
 	if (size > INT64_MAX)
 		return -EFBIG;
 	pthread_rwlock_wrlock(&m->lock);
-	m->filled = xd_min(m->filled, size);
+	if (size < m->size)
+		clear(m, size, m->size - size);
 	m->size = size;
 	pthread_rwlock_unlock(&m->lock);
 	return 0;
@@ -106,9 +125,29 @@ static int memory_punch(void *ctx, uint64_t offset, uint64_t length)
 	struct memory *m = ctx;
 
 	pthread_rwlock_wrlock(&m->lock);
-	if (offset < m->filled)
-		memset(m->data + offset, 0, xd_min(length, m->filled - offset));
+	clear(m, offset, length);
 	pthread_rwlock_unlock(&m->lock);
+	return 0;
+}
+
+static bool is_hole(const struct memory *m, uint64_t offset)
+{
+	return offset / PAGE >= PAGES || !m->pages[offset / PAGE];
+}
+
+static int memory_extent(void *ctx, uint64_t offset, uint64_t *length, bool *hole)
+{
+	struct memory *m = ctx;
+	uint64_t end = offset + *length, at = (offset / PAGE + 1) * PAGE;
+
+	pthread_rwlock_rdlock(&m->lock);
+	*hole = is_hole(m, offset);
+	while (at < end && at / PAGE < PAGES && is_hole(m, at) == *hole)
+		at += PAGE;
+	if (at / PAGE >= PAGES && *hole)
+		at = end; /* nothing is up there */
+	pthread_rwlock_unlock(&m->lock);
+	*length = xd_min(at, end) - offset;
 	return 0;
 }
 
@@ -117,7 +156,8 @@ static void memory_close(void *ctx)
 	struct memory *m = ctx;
 
 	pthread_rwlock_destroy(&m->lock);
-	free(m->data);
+	for (size_t i = 0; i < PAGES; i++)
+		free(m->pages[i]);
 	free(m);
 }
 
@@ -128,6 +168,7 @@ static const struct xd_io_ops memory_ops = {
     .size = memory_size,
     .truncate = memory_truncate,
     .punch = memory_punch,
+    .extent = memory_extent,
     .close = memory_close,
 };
 

@@ -161,18 +161,23 @@ size_t crash_events(const struct crash_log *log)
 
 /* --- replaying ---------------------------------------------------------------------------------------------------------- */
 
+/* Holes stay holes: a replay costs what the image holds. */
 static void copy(const struct xd_io *from, const struct xd_io *to)
 {
-	uint64_t size = from->ops->size(from->ctx);
-	static const uint8_t zero[65536];
+	uint64_t size = from->ops->size(from->ctx), n;
 	uint8_t buf[65536];
 
 	fine(to->ops->truncate(to->ctx, 0));
-	for (uint64_t at = 0, n; at < size; at += n) {
-		n = size - at < sizeof(buf) ? size - at : sizeof(buf);
+	for (uint64_t at = 0; at < size; at += n) {
+		bool hole;
+
+		n = size - at;
+		fine(from->ops->extent(from->ctx, at, &n, &hole));
+		if (hole)
+			continue;
+		n = n < sizeof(buf) ? n : sizeof(buf);
 		fine(from->ops->pread(from->ctx, buf, n, at));
-		if (memcmp(buf, zero, n))
-			fine(to->ops->pwrite(to->ctx, buf, n, at));
+		fine(to->ops->pwrite(to->ctx, buf, n, at));
 	}
 	fine(to->ops->truncate(to->ctx, size));
 }
