@@ -24,6 +24,7 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define CHECK_SECONDS 120
@@ -123,8 +124,13 @@ static void run_checks(void)
 
 void run_echo(void)
 {
+	struct termios t;
 	char line[4096];
 
+	/* The terminal's own echo would mix with the answers. */
+	tcgetattr(0, &t);
+	t.c_lflag &= ~ECHO;
+	tcsetattr(0, TCSANOW, &t);
 	puts("userland: ready for input");
 	while (fgets(line, sizeof(line), stdin)) {
 		line[strcspn(line, "\r\n")] = 0;
