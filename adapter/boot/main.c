@@ -48,7 +48,7 @@ static _Noreturn void refuse_kernel(const struct kimage_fault *fault)
 /* core/libc/shim.h */
 _Noreturn void libc_shim_fatal(const char *what)
 {
-	panic("a decompressor called %s", what);
+	panic("%s", what);
 }
 
 static void *borrow(uint64_t bytes, const char *what)

@@ -143,12 +143,19 @@ static uint64_t env_rdtsc(void *ctx)
 static const struct cpuid_view *env_cpuid_view(void *ctx)
 {
 	static struct cpuid_view views[MAX_VPS];
+	static enum cpuid_vendor vendor;
+	static bool vendor_known;
 	const struct vp *vp = ctx;
 	struct cpuid_view *view = &views[vp->id];
 	struct clock_scale scale = clock_scale();
 
 	view->host = cpuid_count;
-	view->vendor = cpuid_vendor(cpuid(0));
+	/* CPUID leaves the partition: not once for each MSR that the guest reads. */
+	if (!vendor_known) {
+		vendor = cpuid_vendor(cpuid(0));
+		vendor_known = true;
+	}
+	view->vendor = vendor;
 	view->cr4 = vp->cr4;
 	view->tsc_khz = clock_tsc_hz() / 1000;
 	view->tsc_to_ns_mul = scale.mul;

@@ -23,9 +23,17 @@ static bool port_allowed(struct privop_run *r, uint16_t port)
 	return cpl <= r->ops->iopl(r->ctx) || r->ops->io_bitmap(r->ctx, port, r->op.operand);
 }
 
+/*
+ * Linux calibrates its TSC by the PIT's second counter before it knows better: as long as the counter reads 0xff it keeps reading, a hundred
+ * thousand times. Xen emulates that counter; here it stands still at 0, which Linux gives up on at once.
+ */
+#define PORT_PIT_COUNTER_2 0x42
+
 static bool in(struct privop_run *r)
 {
-	reg_write(&r->f->rax, UINT64_MAX, r->op.operand);
+	uint16_t port = r->op.port_in_dx ? (uint16_t)r->f->rdx : r->op.immediate;
+
+	reg_write(&r->f->rax, port == PORT_PIT_COUNTER_2 ? 0 : UINT64_MAX, r->op.operand);
 	return true;
 }
 
