@@ -20,7 +20,7 @@ ADAPTER_SRC = $(filter-out adapter/wrap.S adapter/x86/asm-offsets.c,$(wildcard a
 ADAPTER_OBJ = $(addprefix $(ADAPTER_BUILD)/obj/,$(addsuffix .o,$(sort $(ADAPTER_SRC))))
 
 ALL += $(ADAPTER)
-CHECK_TAP += tests/boot/grub tests/boot/grub-pv
+CHECK_TAP += tests/boot/entry tests/boot/grub tests/boot/grub-pv
 
 # The variables above are complete only when every build.mk has been read.
 .SECONDEXPANSION:
