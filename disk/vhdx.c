@@ -55,6 +55,7 @@ static int load(struct vhdx *v, struct xd_error *err)
 	    (ret = vhdx_replay(v, err)) || (ret = vhdx_region_load(v, err)) ||
 	    (ret = vhdx_meta_load(v, err)) || (ret = check_bat(v, err)))
 		return ret;
+	v->fresh = v->file_end;
 	if (v->image->flags & (XD_OPEN_WRITE | XD_OPEN_LENIENT))
 		ret = vhdx_space_load(v, err);
 	return ret;
@@ -128,7 +129,7 @@ int vhdx_cut_tail(struct vhdx *v, struct xd_error *err)
 		return 0;
 	ret = xd_io_truncate(v->io, end, err);
 	if (!ret)
-		v->file_end = end;
+		v->file_end = v->fresh = end;
 	return ret;
 }
 

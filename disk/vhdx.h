@@ -26,8 +26,11 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the wire structs are 
 
 #define VHDX_PAGE       4096u /* unit of caching and of logging */
 #define VHDX_PAGE_WORDS (VHDX_PAGE / 8)
-#define VHDX_MAX_DIRTY \
-	96u /* pages a transaction: header sector + 96 of a log of at least 256 sectors */
+/*
+ * Pages a transaction: as many descriptors as fit beside the entry's header. An entry may have more sectors of them (§2.3.1), but
+ * QEMU 7.2 reads all of these into one buffer, on top of each other, and then refuses the file.
+ */
+#define VHDX_MAX_DIRTY VHDX_LOG_FIRST_DESCS
 #define VHDX_MAX_PAGES 8192u /* clean or dirty: 32 MiB */
 /* Most pages one block's change can touch: its BAT entry, its chunk's, 64 KiB of sector bitmap at 256 MiB blocks. */
 #define VHDX_MAX_STEP 20u
@@ -119,6 +122,7 @@ struct vhdx {
 	atomic_bool
 	    poisoned; /* a commit failed: what is durable is unknown, nothing more is written */
 	_Atomic uint64_t file_end; /* bytes of the store */
+	uint64_t fresh;            /* bytes: from here on the file has never held anything */
 
 	pthread_mutex_t commit_lock;
 	uint8_t *entry;        /* room for the largest log entry; made by the first commit */

@@ -3,7 +3,7 @@
  * Making changes of BAT, bitmaps and tables durable through the log (§2.3).
  *
  * Each commit is one log entry, and each entry's tail is the entry itself: the flush that a commit begins with has made the places
- * of the entry before durable, so nothing older is ever needed. An entry is at most 97 of at least 256 sectors, so it never
+ * of the entry before durable, so nothing older is ever needed. An entry is at most 127 of at least 256 sectors, so it never
  * lands on the one before, and a torn entry leaves that one to be found.
  */
 #include <stdlib.h>
@@ -11,7 +11,6 @@
 #include "disk/vhdx.h"
 
 #define ENTRY_SECTORS (1 + VHDX_MAX_DIRTY)
-_Static_assert(VHDX_MAX_DIRTY <= VHDX_LOG_FIRST_DESCS, "one descriptor sector is enough");
 _Static_assert(2 * ENTRY_SECTORS * VHDX_LOG_SECTOR <= VHDX_MIB, "two entries fit the smallest log");
 
 struct transaction {
@@ -89,7 +88,7 @@ static int write_ring(struct vhdx *v, uint32_t length, struct xd_error *err)
 	if (!ret && first < length)
 		ret = xd_io_write(v->io, v->entry + first, length - first, v->log.offset, err);
 	if (!ret)
-		v->log_head = (v->log_head + length) % v->log.length;
+		v->log_head = (v->log_head + (uint64_t)length) % v->log.length;
 	v->log_sequence++;
 	return ret;
 }

@@ -70,7 +70,9 @@ static int plan(struct plan *p, const struct xd_create *how, const struct xd_io 
 	*p = (struct plan){.how = how, .io = io};
 	p->block_size = how->block_size ? how->block_size : usual;
 	p->logical = how->logical_sector ? how->logical_sector : usual_sector;
-	p->physical = how->physical_sector ? how->physical_sector : 4096;
+	p->physical = how->physical_sector ? how->physical_sector
+		      : how->parent        ? how->parent->physical_sector
+					   : 4096;
 	ret = check_request(p, err);
 	if (ret)
 		return ret;

@@ -4,6 +4,8 @@
 
 #include "disk/vhdx.h"
 
+#define GROW_AHEAD (64ull * VHDX_MIB)
+
 static bool get(const struct vhdx_space *space, uint64_t mib)
 {
 	return space->used[mib / 64] >> mib % 64 & 1;
@@ -169,24 +171,37 @@ bool vhdx_space_take_below(struct vhdx_space *space, uint64_t length, uint64_t b
 	return true;
 }
 
-/* Behind everything that is used: the file grows, and new file space reads as zero. */
+/* The file grows a little ahead, so that not every block costs a change of its length; closing takes back what is left. */
+static int grow(struct vhdx *v, uint64_t end, struct xd_error *err)
+{
+	uint64_t ahead = xd_min(v->file_end / 8, GROW_AHEAD) & ~(uint64_t)(VHDX_MIB - 1);
+	int ret;
+
+	if (end <= v->file_end)
+		return 0;
+	ret = xd_io_truncate(v->io, end + ahead, err);
+	if (!ret)
+		v->file_end = end + ahead;
+	return ret;
+}
+
+/* Behind everything that is used. */
 static int take_new(struct vhdx *v, uint64_t length, uint64_t *offset, struct xd_error *err)
 {
-	uint64_t at = v->space.end * VHDX_MIB, old = v->file_end;
-	int ret = 0;
+	uint64_t at = v->space.end * VHDX_MIB, end = at + length;
+	int ret;
 
-	if (at + length > VHDX_MAX_FILE)
+	if (end > VHDX_MAX_FILE - GROW_AHEAD)
 		return xd_fail(err, XD_E_LIMIT, at, "the file would be too large");
-	if (make_room(&v->space, (at + length) / VHDX_MIB))
+	if (make_room(&v->space, end / VHDX_MIB))
 		return xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "no memory for the map of the file");
-	if (at + length > old)
-		ret = xd_io_truncate(v->io, at + length, err);
-	if (!ret && at + length > old)
-		v->file_end = at + length;
-	if (!ret && at < old)
-		ret = xd_io_zero(v->io, at, xd_min(length, old - at), err);
+	ret = grow(v, end, err);
+	if (!ret && at < v->fresh)
+		ret = xd_io_zero(v->io, at, xd_min(length, v->fresh - at), err);
 	if (ret)
 		return ret;
+	if (end > v->fresh)
+		v->fresh = end;
 	vhdx_space_mark(&v->space, at, length);
 	*offset = at;
 	return 0;

@@ -173,8 +173,8 @@ static void we_read_and_go_on_writing_what_qemu_writes(void **state)
 static uint32_t spoil_places(const char *name)
 {
 	struct vhdx_log_sequence sequence;
-	uint8_t sector[VHDX_PAGE], bad[VHDX_PAGE];
-	const struct vhdx_log_entry *entry = (const void *)sector;
+	uint8_t head[VHDX_PAGE], bad[VHDX_PAGE];
+	const struct vhdx_log_entry *entry = (const void *)head;
 	const struct vhdx_log_desc *desc = (const void *)(entry + 1);
 	struct vhdx_header header;
 	struct vhdx_extent log;
@@ -187,7 +187,7 @@ static uint32_t spoil_places(const char *name)
 	log = (struct vhdx_extent){header.log_offset, header.log_length};
 	OK(vhdx_log_find(&io, &log, &header.log_guid, &sequence, &err));
 	assert_int_equal(sequence.count, 1);
-	OK(vhdx_log_read(&io, &log, sequence.entries[0].offset, sector, sizeof(sector), &err));
+	OK(vhdx_log_read(&io, &log, sequence.entries[0].offset, head, sizeof(head), &err));
 	memset(bad, 0xff, sizeof(bad));
 	count = entry->descriptor_count;
 	for (uint32_t i = 0; i < count; i++)
@@ -222,6 +222,42 @@ static void qemu_replays_our_log(void **state)
 		expect_qemu_agrees("cut.vhdx");
 		tool_model_free(&model);
 	}
+}
+
+/* As many pages as a commit can have. With one more descriptor than fits beside the header, QEMU refuses the file. */
+static void qemu_replays_our_largest_entry(void **state)
+{
+	/* a write makes sure of room for VHDX_MAX_STEP pages, and dirties one */
+	enum { PAGES = VHDX_MAX_DIRTY - VHDX_MAX_STEP + 1 };
+	struct xd_image *image;
+	struct xd_error err;
+	uint8_t bytes[512];
+
+	(void)state;
+	if (!have("qemu-io"))
+		skip();
+	assert_int_equal(run("rm -f many.vhdx; qemu-img create -f vhdx -o "
+			     "block_size=1048576,log_size=4194304 many.vhdx 100G"),
+			 0);
+	image = open_file("many.vhdx", XD_OPEN_WRITE);
+	memset(bytes, 0x42, sizeof(bytes));
+	for (uint64_t i = 0; i < PAGES; i++) /* a BAT page each */
+		OK(xd_write(image, bytes, sizeof(bytes), i * 512 * MIB, &err));
+	OK(xd_flush(image, &err));
+	assert_int_equal(run("cp --sparse=always many.vhdx cut.vhdx"), 0);
+	tool_close(image);
+	assert_int_equal(spoil_places("cut.vhdx"), PAGES);
+	assert_int_equal(run("qemu-img check -r all -f vhdx cut.vhdx"), 0);
+	assert_int_equal(
+	    run("qemu-io -r -f vhdx -c 'read -P 0x42 0 512' -c 'read -P 0x42 16384M 512' "
+		"-c 'read -P 0x42 32256M 512' cut.vhdx && ! grep -q 'Pattern verif' out"),
+	    0);
+	image = open_file("cut.vhdx", 0);
+	for (uint64_t i = 0; i < PAGES; i++) {
+		OK(xd_read(image, bytes, sizeof(bytes), i * 512 * MIB, &err));
+		assert_int_equal(bytes[99], 0x42);
+	}
+	tool_close(image);
 }
 
 static void we_replay_the_log_of_a_qemu_that_died(void **state)
@@ -308,6 +344,7 @@ int main(void)
 	    cmocka_unit_test(qemu_reads_what_we_write),
 	    cmocka_unit_test(we_read_and_go_on_writing_what_qemu_writes),
 	    cmocka_unit_test(qemu_replays_our_log),
+	    cmocka_unit_test(qemu_replays_our_largest_entry),
 	    cmocka_unit_test(we_replay_the_log_of_a_qemu_that_died),
 	    cmocka_unit_test(libvhdi_reads_our_sectors_of_4096),
 	    cmocka_unit_test(libvhdi_reads_our_children),
