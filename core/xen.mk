@@ -39,5 +39,5 @@ $(eval $(call fuzzer,pvconsole,tests/fuzz/fuzz_pvconsole.c core/pvconsole.c))
 $(eval $(call fuzzer,gnttab,tests/fuzz/fuzz_gnttab.c $(GNTTAB_SRC)))
 $(eval $(call fuzzer,blkback,tests/fuzz/fuzz_blkback.c $(BLKBACK_SRC) $(GNTTAB_SRC)))
 $(eval $(call fuzzer,netback,tests/fuzz/fuzz_netback.c $(NETBACK_SRC) $(GNTTAB_SRC)))
-$(eval $(call fuzzer,devices,tests/fuzz/fuzz_devices.c core/fmt.c $(BLKBACK_SRC) $(VBD_SRC) $(GNTTAB_SRC) $(EVTCHN_SRC) \
+$(eval $(call fuzzer,devices,tests/fuzz/fuzz_devices.c core/fmt.c core/arena.c $(BLKBACK_SRC) $(VBD_SRC) $(GNTTAB_SRC) $(EVTCHN_SRC) \
 	$(XENSTORE_SRC) $(filter-out core/xenring.c core/xenbus.c,$(NETBACK_SRC) $(VIF_SRC))))
