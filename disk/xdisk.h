@@ -116,8 +116,9 @@ struct xd_io {
 #define XD_IO_DIRECT (1u << 4)
 
 /*
- * A store on a file or a block device. Locks are open file description locks on the whole file: exclusive for writing, shared for
- * reading, so no file is opened twice for writing, in one process or in two. Release with io->ops->close(io->ctx).
+ * A store on a file or a block device. It takes open file description locks: a writer has the file to itself, readers share it, so no
+ * file is opened twice for writing, in one process or in two. QEMU's locks are respected, and ours by it. Release with
+ * io->ops->close(io->ctx).
  */
 int xd_io_open_file(const char *path, uint32_t flags, struct xd_io *io, struct xd_error *err);
 /* A store in memory, empty and growing. For tests and for building small images. */
