@@ -101,6 +101,7 @@ void cli_catch_signals(void)
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);
+	signal(SIGPIPE, SIG_IGN); /* a write that fails is cleaned up after; a signal is not */
 }
 
 bool cli_stopped(void)
