@@ -39,3 +39,7 @@ $(eval $(call unit_test,net_finish,tests/unit/test_net_finish.c host/net_finish.
 
 # Each takes partitions of our own host, nested where need be.
 CHECK_TAP += tests/host/devices
+
+HOST_IC_SRC := $(HOST_VMBUS_SRC) $(wildcard host/ic/*.c)
+$(eval $(call unit_test,ic,tests/unit/test_ic.c $(HOST_IC_SRC)))
+$(eval $(call fuzzer,ic,tests/fuzz/fuzz_ic.c $(HOST_IC_SRC)))
