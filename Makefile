@@ -18,6 +18,13 @@ WARN := -Wall -Wextra -Werror
 # Hosted code: library, host, CLI, tests.
 HOST_CFLAGS := -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I.
 
+# What these goals need is installed before anything is read, because the rules look for it.
+ifneq ($(filter run check check-all bench fuzz,$(MAKECMDGOALS)),)
+ifneq ($(shell lab/deps --check >/dev/null 2>&1 || lab/deps >&2 || echo failed),)
+$(error The packages of lab/packages could not be installed)
+endif
+endif
+
 ALL :=
 CHECK_TAP := tests/layers
 CHECK_ALL_TAP :=
