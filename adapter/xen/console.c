@@ -99,8 +99,11 @@ void xen_console_input(void)
 
 void console_drain(void)
 {
-	if (channel >= 0)
-		pvconsole_drain(&console, sink, NULL);
+	/* The partition is about to end: another VP that is at it will finish, or not. */
+	if (channel < 0 || !lock_try(&lock))
+		return;
+	pvconsole_drain(&console, sink, NULL);
+	lock_drop(&lock);
 }
 
 unsigned console_init(struct xencons_interface *page)

@@ -14,6 +14,7 @@
 #include "adapter/xen/ops.h"
 #include "adapter/xen/time.h"
 #include "adapter/xen/upcall.h"
+#include "adapter/xen/watchdog.h"
 
 static long yield(void *arg)
 {
@@ -124,7 +125,7 @@ static const struct op sched_ops[] = {
 	OP_ROW(SCHEDOP_poll, poll, struct sched_poll, IN)
 	DENY_ROW(SCHEDOP_remote_shutdown, XEN_EPERM, "for the toolstack")
 	OP_ROW(SCHEDOP_shutdown_code, shutdown_code, struct sched_shutdown, IN)
-	DENY_ROW(SCHEDOP_watchdog, XEN_ENOSYS, "no watchdog yet")
+	OP_ROW(SCHEDOP_watchdog, watchdog_set, struct sched_watchdog, IN)
 	DENY_ROW(SCHEDOP_pin_override, XEN_EPERM, "for the hardware domain")
 };
 /* clang-format on */

@@ -5,6 +5,7 @@
 #include "adapter/x86/traps.h"
 #include "adapter/xen/console.h"
 #include "adapter/xen/handlers.h"
+#include "adapter/xen/watchdog.h"
 #include "core/string.h"
 
 /* A version that is odd tells readers to wait (xen.h, struct vcpu_time_info and shared_info). */
@@ -78,10 +79,11 @@ void time_refresh(struct vcpu *v)
 
 void time_rearm(struct vcpu *v)
 {
-	const uint64_t deadlines[] = {v->singleshot, v->periodic, v->poll_timeout};
+	const uint64_t deadlines[] = {v->singleshot, v->periodic, v->poll_timeout,
+				      watchdog_deadline(v)};
 	uint64_t first = 0;
 
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < sizeof(deadlines) / sizeof(*deadlines); i++)
 		if (deadlines[i] && (!first || deadlines[i] < first))
 			first = deadlines[i];
 	if (first)
@@ -114,6 +116,7 @@ void xen_timer_expired(void)
 	}
 	if (v->poll_timeout && v->poll_timeout <= now)
 		v->poll_timeout = 0;
+	watchdog_check(v, now);
 	time_rearm(v);
 }
 

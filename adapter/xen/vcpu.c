@@ -136,7 +136,7 @@ static void wait_for_up(struct vcpu *v)
 {
 	write_cr3(paging_root());
 	v->singleshot = v->periodic = v->poll_timeout = 0;
-	timer_disarm();
+	time_rearm(v);
 	while (atomic_load_explicit(&v->state, memory_order_acquire) != VCPU_UP)
 		irq_wait();
 }
