@@ -31,4 +31,4 @@ run: all ## boot Debian's stock kernel on the adapter, to its userland
 
 # Each takes a partition, so they need the guest's userland.
 CHECK_TAP += $(addprefix tests/boot/,lab linux refusals fallbacks power console-input)
-CHECK_ALL_TAP += $(addprefix tests/boot/,linux-matrix fallbacks-all stress)
+CHECK_ALL_TAP += $(addprefix tests/boot/,linux-matrix fallbacks-all console-input-smp stress)
