@@ -18,6 +18,8 @@ from .paths import LAB, LabError
 from .qmp import Qmp
 
 POWERED_OFF, REBOOTED, CRASHED, REFUSED, TIMED_OUT = 0, 10, 20, 30, 124
+# Seconds without a byte on the console after which nothing more is expected of a partition that has ended.
+SETTLE = 0.5
 # What the adapter says on the console when it will not start a guest.
 REFUSAL = b"xenolith: refused: "
 # Seconds that the lab's own start may take on a loaded machine, before the partition's time begins.
@@ -229,7 +231,20 @@ class Machine:
                 self._end(TIMED_OUT, "timed out after %d s" % self.spec.timeout)
             else:
                 self._step()
+        if self.status != TIMED_OUT:
+            self._settle()
         self._post_mortem()
+
+    def _settle(self):
+        """The console's last bytes may come after the news of the end, which took another way."""
+        self.deadline = time.monotonic() + SETTLE  # what bounds a step's wait
+        seen = self.console_tail
+        while time.monotonic() < self.deadline and self.selector.get_map():
+            self._step()
+            if self.console_tail is not seen:
+                seen, self.deadline = self.console_tail, time.monotonic() + SETTLE
+        if self.refused and self.status != TIMED_OUT:
+            self.status, self.cause = REFUSED, "refused"
 
     def run(self):
         """Returns the exit status."""
