@@ -6,6 +6,7 @@
 #include "abi/x86/uart.h"
 #include "adapter/seam/console.h"
 #include "adapter/x86/asm.h"
+#include "core/lock.h"
 
 /*
  * Each port access leaves the VM, so a million polls are seconds. A host that takes no more output (a named pipe that
@@ -95,6 +96,8 @@ static void tx(char c)
 	tx_room--;
 }
 
+static char tx_last; /* under tx_lock, as far as that goes */
+
 /* Gives up after a while: a VP that stopped inside must not silence the one that says why. */
 static bool tx_take(void)
 {
@@ -116,15 +119,20 @@ void console_write(const char *text, size_t length)
 		return;
 	taken = tx_take();
 	for (size_t i = 0; i < length; i++) {
-		if (text[i] == '\n')
+		/* A guest's terminal has put the return there already. */
+		if (text[i] == '\n' && tx_last != '\r')
 			tx('\r');
 		tx(text[i]);
+		tx_last = text[i];
 	}
 	if (taken)
 		__atomic_store_n(&tx_lock, 0, __ATOMIC_RELEASE);
 }
 
-bool uart_poll(void)
+/* The receive buffer. Any VP reads from it: the one that takes the interrupt, and each whose guest's console asks for input. */
+static struct lock rx_lock;
+
+static bool rx_fill(void)
 {
 	if (state != UART_PRESENT && state != UART_STUCK)
 		return false;
@@ -139,12 +147,24 @@ bool uart_poll(void)
 	return rx_head != rx_tail;
 }
 
+bool uart_poll(void)
+{
+	bool any;
+
+	lock_take(&rx_lock);
+	any = rx_fill();
+	lock_drop(&rx_lock);
+	return any;
+}
+
 size_t console_read(char *buffer, size_t size)
 {
 	size_t n = 0;
 
-	uart_poll();
+	lock_take(&rx_lock);
+	rx_fill();
 	while (n < size && rx_tail != rx_head)
 		buffer[n++] = rx[rx_tail++ % RX_SIZE];
+	lock_drop(&rx_lock);
 	return n;
 }
