@@ -11,6 +11,7 @@
 #   BENCH       targets that `make bench` runs
 #   FUZZERS     libFuzzer programs (see tests/build.mk)
 
+MAKEFLAGS += -j$(shell nproc)
 BUILD ?= build
 CC := gcc
 CLANG ?= clang
@@ -38,7 +39,17 @@ FUZZERS :=
 include tests/build.mk
 include $(filter-out tests/build.mk,$(wildcard */build.mk))
 
+# Below the includes: the lists are complete only here.
 all: $(ALL)
+
+check: all format-check $(CHECK_TAP) $(FUZZERS) ## run the tests
+	tests/run-tap $(CHECK_TAP) $(foreach f,$(FUZZERS),--fuzz $(f)) --fuzz-runs $(FUZZ_RUNS)
+
+check-all: all format-check $(CHECK_TAP) $(CHECK_ALL_TAP) $(FUZZERS) ## run every test, hours of them
+	tests/run-tap $(CHECK_TAP) $(CHECK_ALL_TAP) $(foreach f,$(FUZZERS),--fuzz $(f)) --fuzz-runs $(FUZZ_RUNS_LONG)
+
+fuzz: $(FUZZERS) ## ten million inputs for each fuzzer
+	tests/run-tap $(foreach f,$(FUZZERS),--fuzz $(f)) --fuzz-runs $(FUZZ_RUNS_LONG)
 
 bench: all $(BENCH) ## measure, beside what there is to compare with
 

@@ -30,12 +30,3 @@ endef
 # Installs the dependencies once where they are missing, so that `make run` and `make check` work on a fresh machine.
 deps-stamp:
 	@lab/deps --check || lab/deps
-
-check: all format-check $(CHECK_TAP) $(FUZZERS) ## run the tests
-	tests/run-tap $(CHECK_TAP) $(foreach f,$(FUZZERS),--fuzz $(f)) --fuzz-runs $(FUZZ_RUNS)
-
-check-all: all format-check $(CHECK_TAP) $(CHECK_ALL_TAP) $(FUZZERS) ## run every test, hours of them
-	tests/run-tap $(CHECK_TAP) $(CHECK_ALL_TAP) $(foreach f,$(FUZZERS),--fuzz $(f)) --fuzz-runs $(FUZZ_RUNS_LONG)
-
-fuzz: $(FUZZERS) ## ten million inputs for each fuzzer
-	tests/run-tap $(foreach f,$(FUZZERS),--fuzz $(f)) --fuzz-runs $(FUZZ_RUNS_LONG)
