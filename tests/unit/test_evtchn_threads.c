@@ -24,6 +24,7 @@ struct world {
 	atomic_uint sent[64], seen[64];
 	atomic_int senders;
 	unsigned head[VCPUS][EVTCHN_FIFO_MAX_QUEUES];
+	uint32_t ready[VCPUS]; /* the consumers' own copies */
 };
 
 static void kick(void *ctx, unsigned vcpu)
@@ -83,18 +84,20 @@ static uint32_t unlink_word(uint32_t *word)
 static void consume_fifo(struct world *w, unsigned vcpu)
 {
 	struct evtchn_fifo_control_block *control = (void *)w->pages[vcpu];
-	uint32_t ready = __atomic_load_n(&control->ready, __ATOMIC_SEQ_CST), q, *word;
+	uint32_t q, *word;
 	evtchn_port_t port;
 
-	if (!ready)
+	/* As Linux does: the bits are taken over before the queues are looked at, so that none set since is lost. */
+	w->ready[vcpu] |= __atomic_exchange_n(&control->ready, 0, __ATOMIC_SEQ_CST);
+	if (!w->ready[vcpu])
 		return;
-	q = __builtin_ctz(ready);
+	q = __builtin_ctz(w->ready[vcpu]);
 	port = w->head[vcpu][q] ? w->head[vcpu][q]
 				: __atomic_load_n(&control->head[q], __ATOMIC_ACQUIRE);
 	word = (uint32_t *)w->pages[2] + port;
 	w->head[vcpu][q] = unlink_word(word);
 	if (!w->head[vcpu][q])
-		__atomic_fetch_and(&control->ready, ~(1u << q), __ATOMIC_SEQ_CST);
+		w->ready[vcpu] &= ~(1u << q);
 	if (__atomic_fetch_and(word, ~(1u << EVTCHN_FIFO_PENDING), __ATOMIC_SEQ_CST) >>
 		EVTCHN_FIFO_PENDING &
 	    1)
