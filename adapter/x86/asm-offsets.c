@@ -7,7 +7,7 @@
 #include "adapter/xen/hypercalls.h"
 #include "core/xen_abi.h"
 
-#define EMIT(name, value) asm volatile("\n->" #name " %0" : : "i"(value))
+#define EMIT(name, value) asm volatile("\n.ascii \"->" #name " %0\"" : : "i"(value))
 
 void asm_offsets(void);
 void asm_offsets(void)

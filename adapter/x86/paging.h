@@ -44,6 +44,19 @@ static inline unsigned table_slot(uint64_t va, unsigned level)
 	return va >> (12 + 9 * (level - 1)) & 511;
 }
 
+/* From a table of `level` to the one below it; addresses in the direct map. False where there is none. */
+static inline bool walk_down(uint64_t *table, uint64_t va, unsigned level, uint64_t base,
+			     uint64_t address)
+{
+	uint64_t e;
+
+	GUEST_LOAD(e, (uint64_t *)*table + table_slot(va, level), absent);
+	*table = (e & address) + base;
+	return e & PTE_P;
+absent:
+	return false;
+}
+
 /*
  * The L1 entry that maps `va` under the L4 at machine address `cr3`, or NULL where a level is absent. A PV guest has no large pages.
  * A table may lie outside of RAM, where the direct map has nothing: then the load faults, and so may one of the entry itself.
@@ -51,22 +64,13 @@ static inline unsigned table_slot(uint64_t va, unsigned level)
 static inline uint64_t *walk_l1(uint64_t cr3, uint64_t va)
 {
 	uint64_t base = DIRECT_VIRT, address = PTE_ADDR;
-	uint64_t table = cr3;
+	uint64_t table = cr3 + base;
 
 	/* In registers once, not as 64-bit immediates at each level. */
 	asm("" : "+r"(base), "+r"(address));
-	table += base;
-#pragma GCC unroll 3
-	for (unsigned level = 4; level > 1; level--) {
-		uint64_t e;
-
-		GUEST_LOAD(e, (uint64_t *)table + table_slot(va, level), absent);
-		if (!(e & PTE_P))
-			return NULL;
-		table = (e & address) + base;
-	}
-	return (uint64_t *)table + table_slot(va, 1);
-absent:
+	if (walk_down(&table, va, 4, base, address) && walk_down(&table, va, 3, base, address) &&
+	    walk_down(&table, va, 2, base, address))
+		return (uint64_t *)table + table_slot(va, 1);
 	return NULL;
 }
 
