@@ -215,6 +215,7 @@ _Noreturn void adapter_main(const struct bootinfo *boot)
 	for (unsigned i = 0; i < vps; i++)
 		vp_create(i, !domain.kernel_low);
 	user_l4_init();
+	device_memory_init(vps);
 	domain_init(vps);
 	switch_stack(vp_of(0));
 }

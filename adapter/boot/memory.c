@@ -12,7 +12,7 @@
 #define RANGES_MAX (BOOT_MEMORY_MAX + 4)
 #define LOANS_MAX  16
 
-/* What the pool must hold besides the machine-to-phys table and the frame flags. */
+/* What the pool must hold besides the machine-to-phys table, the frame flags and the devices' memory. */
 #define POOL_FIXED  (3ull << 20)
 #define POOL_PER_VP (96ull << 10)
 
@@ -174,7 +174,8 @@ void memory_init(const struct bootinfo *boot, unsigned nr_vps, uint64_t limit)
 	for (unsigned i = 0; i < boot->nr_modules; i++)
 		lend(boot->modules[i].ma, boot->modules[i].size);
 	max_mfn = memory_max_mfn();
-	size = page_up(POOL_FIXED + nr_vps * POOL_PER_VP + max_mfn * (sizeof(uint64_t) + 1));
+	size = page_up(POOL_FIXED + nr_vps * POOL_PER_VP + max_mfn * (sizeof(uint64_t) + 1)) +
+	       device_memory_pages(nr_vps) * PAGE_SIZE;
 	pool.start = carve(size);
 	if (!pool.start)
 		refuse("too little memory: no %lu KiB for the adapter itself", size >> 10);

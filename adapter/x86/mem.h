@@ -41,7 +41,18 @@ static inline void *mfn_to_va(mfn_t m)
  */
 void *page_alloc(size_t pages);
 
-/* Maps `size` bytes of device memory at machine address `ma`, uncached; lives for ever. */
+/*
+ * Memory of devices, which come and go while the guest runs: zeroed, page-aligned, machine-contiguous, in the direct map. NULL where there is no
+ * run of so many pages. Any VP.
+ */
+void *device_pages(size_t pages);
+/* All that one device_pages() returned, or NULL. */
+void device_pages_free(void *memory, size_t pages);
+/* Boot: how many pages there are for devices of a partition with so many VPs, and taking them out of page_alloc's. */
+size_t device_memory_pages(unsigned nr_vps);
+void device_memory_init(unsigned nr_vps);
+
+/* Maps `size` bytes of memory-mapped I/O at machine address `ma`, uncached; lives for ever. */
 void *map_mmio(uint64_t ma, size_t size);
 
 /* The machine address of anything the adapter can address: image, direct map, windows. */

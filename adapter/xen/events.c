@@ -7,6 +7,7 @@
 #include "adapter/x86/mem.h"
 #include "adapter/xen/domain.h"
 #include "adapter/xen/handlers.h"
+#include "adapter/xen/store.h"
 #include "core/string.h"
 
 #define NR_PORTS     4096
@@ -68,6 +69,7 @@ long do_event_channel_op(uint32_t cmd, void *arg)
 	if (!copy_from_guest(copy, arg, row->arg_size))
 		return -XEN_EFAULT;
 	rc = row->run(&domain.evtchn, copy);
+	store_work();
 	if (!rc && row->copy_out && !copy_to_guest(arg, copy, row->arg_size))
 		return -XEN_EFAULT;
 	return rc;

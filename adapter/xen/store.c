@@ -17,6 +17,10 @@ static struct xs_conn *conn;
 static struct lock lock;
 static int channel;
 
+#define WORKERS_MAX 4
+static store_worker *workers[WORKERS_MAX];
+static atomic_bool work; /* some worker has something to do */
+
 static void *store_alloc(void *ctx, size_t size)
 {
 	return arena_alloc(ctx, size);
@@ -27,20 +31,66 @@ static void store_free(void *ctx, void *p)
 	arena_free(ctx, p);
 }
 
-/* The guest has put something on the ring, or taken something off. Runs within its hypercall. */
-static void serve(void *ctx, evtchn_port_t port)
+/* With the lock: answers requests, and tells of watches that have fired. */
+static void service(void)
 {
 	unsigned found;
 
-	(void)ctx;
-	(void)port;
-	lock_take(&lock);
 	do {
 		found = xs_service(conn);
 		if (found & XS_NOTIFY)
 			evtchn_internal_notify(&domain.evtchn, channel);
 	} while (found & XS_MORE);
+}
+
+struct xs_store *store_enter(void)
+{
+	lock_take(&lock);
+	return &store;
+}
+
+void store_leave(void)
+{
+	service();
 	lock_drop(&lock);
+	store_work();
+}
+
+void store_worker_add(store_worker *worker)
+{
+	for (unsigned i = 0; i < WORKERS_MAX; i++) {
+		if (!workers[i]) {
+			workers[i] = worker;
+			return;
+		}
+	}
+	panic("too many workers of the store");
+}
+
+void store_work_later(void)
+{
+	atomic_store_explicit(&work, true, memory_order_release);
+}
+
+void store_work(void)
+{
+	while (atomic_load_explicit(&work, memory_order_relaxed) &&
+	       atomic_exchange_explicit(&work, false, memory_order_acquire)) {
+		lock_take(&lock);
+		for (unsigned i = 0; i < WORKERS_MAX && workers[i]; i++)
+			workers[i](&store);
+		service();
+		lock_drop(&lock);
+	}
+}
+
+/* The guest has put something on the ring, or taken something off. Runs within its hypercall. */
+static void serve(void *ctx, evtchn_port_t port)
+{
+	(void)ctx;
+	(void)port;
+	store_enter();
+	store_leave();
 }
 
 static bool open_store(struct xenstore_domain_interface *ring)

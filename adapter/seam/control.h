@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the host and the guest want of each other besides data: ending, time, names, memory.
+ */
+#ifndef XENOLITH_SEAM_CONTROL_H
+#define XENOLITH_SEAM_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum control_shutdown { CONTROL_POWER_OFF, CONTROL_REBOOT };
+
+/* Implemented by the Xen side. All on VP 0. */
+
+/* Asks the guest to end. False where it does not listen to such requests. */
+bool xen_control_shutdown(enum control_shutdown what);
+
+/* The wall clock was set anew (clock_set_wall()): the guest shall see it. */
+void xen_control_wall_changed(void);
+
+/*
+ * A value of the guest's tree, by a path below its own home ("attr/eth0/ip", "data/os_name"), as text. Returns its length without a final zero,
+ * cut to `size` - 1, or -1 where there is none.
+ */
+int xen_control_read(const char *path, char *value, size_t size);
+/* Writes one, below the home; NULL removes it. False where there is no room. */
+bool xen_control_write(const char *path, const char *value);
+/* The `index`-th child of a folder in the home, by name. False past the last. */
+bool xen_control_child(const char *path, unsigned index, char *name, size_t size);
+
+/* Asks the guest to come down to, or up to, so many KiB; what it has now. */
+void xen_control_memory(uint64_t kib);
+uint64_t xen_control_memory_now(void);
+
+/* Whether the guest gets on: a number that grows while a vCPU runs or waits for something that will come. */
+uint64_t xen_control_progress(void);
+
+#endif
