@@ -210,19 +210,41 @@ const struct e820_range *e820_next_usable(const struct e820_map *map, unsigned i
 	return NULL;
 }
 
-uint64_t e820_find(const struct e820_map *map, uint64_t size, uint64_t align, uint64_t min,
-		   uint64_t max)
+/* The part of r below max, in whole pages. */
+static struct e820_range below(const struct e820_range *r, uint64_t max)
+{
+	uint64_t end = at_least(at_most(end_of(r), round_down(max, E820_PAGE)), r->start);
+
+	return (struct e820_range){r->start, end - r->start, r->type};
+}
+
+uint64_t e820_find(const struct e820_map *map, uint64_t size, uint64_t max)
 {
 	const struct e820_range *r;
+	uint64_t found = UINT64_MAX;
 
-	min = at_most(min, E820_ADDRESS_END);
+	size = size > E820_ADDRESS_END ? UINT64_MAX : round_up(size, E820_PAGE);
 	for (unsigned int i = 0; (r = e820_next_usable(map, &i)) != NULL;) {
-		uint64_t start = round_up(at_least(r->start, min), align);
-		uint64_t end = at_most(end_of(r), max);
+		struct e820_range span = below(r, max);
 
-		if (start < end && size <= end - start) {
-			return start;
+		if (span.size > 0 && span.size >= size) {
+			found = end_of(&span) - size;
 		}
 	}
-	return UINT64_MAX;
+	return found;
+}
+
+struct e820_range e820_largest(const struct e820_map *map, uint64_t max)
+{
+	struct e820_range best = {0, 0, E820_USABLE};
+	const struct e820_range *r;
+
+	for (unsigned int i = 0; (r = e820_next_usable(map, &i)) != NULL;) {
+		struct e820_range span = below(r, max);
+
+		if (span.size > best.size) {
+			best = span;
+		}
+	}
+	return best;
 }

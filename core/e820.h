@@ -64,10 +64,12 @@ void e820_limit(struct e820_map *map, uint64_t bytes);
 const struct e820_range *e820_next_usable(const struct e820_map *map, unsigned int *i);
 
 /*
- * The lowest usable span of `size` bytes that starts at a multiple of `align` (a power of 2, at least a page) and lies
- * inside [min, max). UINT64_MAX: there is none.
+ * The highest usable span of `size` bytes (grown to whole pages) below `max`, so that what has to lie at a low address
+ * finds it free. UINT64_MAX: there is none.
  */
-uint64_t e820_find(const struct e820_map *map, uint64_t size, uint64_t align, uint64_t min,
-		   uint64_t max);
+uint64_t e820_find(const struct e820_map *map, uint64_t size, uint64_t max);
+
+/* The largest usable span below `max`; its size is 0 where there is none. */
+struct e820_range e820_largest(const struct e820_map *map, uint64_t max);
 
 #endif

@@ -30,5 +30,5 @@ run: all ## boot Debian's stock kernel on the adapter, to its userland
 	lab/run --cpus 2 --memory 1024 --initrd $(INITRD) --append "quiet"
 
 # Each takes a partition, so they need the guest's userland.
-CHECK_TAP += $(addprefix tests/boot/,lab linux refusals fallbacks power console-input console-input-smp)
+CHECK_TAP += $(addprefix tests/boot/,lab linux memory refusals fallbacks power console-input console-input-smp)
 CHECK_ALL_TAP += $(addprefix tests/boot/,linux-matrix fallbacks-all stress)

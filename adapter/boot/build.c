@@ -287,7 +287,7 @@ static void adopt_memory(void)
 
 	domain.max_mfn = memory_max_mfn();
 	domain.frames = page_alloc(PAGES(domain.max_mfn));
-	for (unsigned i = 0; memory_guest_range(i, &first, &end); i++) {
+	for (unsigned i = 0; memory_next_guest_range(&i, &first, &end);) {
 		memset(domain.frames + first, FRAME_GUEST, end - first);
 		domain.nr_pages += end - first;
 	}

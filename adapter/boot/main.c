@@ -10,6 +10,7 @@
 #include "adapter/x86/acpi.h"
 #include "adapter/x86/apic.h"
 #include "adapter/x86/asm.h"
+#include "adapter/x86/image.h"
 #include "adapter/x86/irq.h"
 #include "adapter/x86/log.h"
 #include "adapter/x86/paging.h"
@@ -60,29 +61,40 @@ static void *borrow(uint64_t bytes, const char *what)
 	return ma_to_va(ma);
 }
 
+/* Unpacks to a place of its own: `length` says how much of it there is. */
+static void *unpack_kernel(const struct kimage_payload *payload, size_t *length)
+{
+	struct kimage_fault fault;
+	struct bump work = {.size = payload->work_size};
+	uint64_t room = payload->unpacked;
+	void *elf, *kept;
+
+	work.base = work.size ? borrow(work.size, "unpacking the kernel") : NULL;
+	/* Where no size is declared all there is may be needed; what comes out is then moved out of the kernel's own way. */
+	elf = room ? borrow(room, "the unpacked kernel") : ma_to_va(memory_largest(&room));
+	if (kimage_unpack(payload, elf, room, &work, length, &fault))
+		refuse_kernel(&fault);
+	if (payload->unpacked)
+		return elf;
+	kept = borrow(*length, "the unpacked kernel");
+	return memmove(kept, elf, *length);
+}
+
 static void load_kernel(const struct boot_module *module)
 {
-	const void *file = ma_to_va(module->ma);
 	struct kimage_payload payload;
 	struct kimage_fault fault;
-	struct bump work = {0};
-	size_t room, length;
-	void *elf;
+	size_t length;
 
-	if (kimage_probe(file, module->size, &payload, &fault))
+	if (kimage_probe(ma_to_va(module->ma), module->size, &payload, &fault))
 		refuse_kernel(&fault);
-	room = payload.unpacked ? payload.unpacked : 4 * payload.size;
-	elf = borrow(room, "the unpacked kernel");
-	work.size = payload.work_size;
-	work.base = work.size ? borrow(work.size, "unpacking the kernel") : NULL;
-	if (kimage_unpack(&payload, elf, room, &work, &length, &fault) ||
-	    kimage_parse(elf, length, &image.kernel, &fault) ||
+	image.elf = unpack_kernel(&payload, &length);
+	if (kimage_parse(image.elf, length, &image.kernel, &fault) ||
 	    kimage_check(&image.kernel, FEATURES, &fault))
 		refuse_kernel(&fault);
 	log_info("kernel: %s%s, %lu KiB unpacked", payload.bzimage ? "bzImage, " : "",
 		 kimage_format_name(payload.format), length >> 10);
 	domain.kernel_low = (int64_t)image.kernel.virt_base >= 0;
-	image.elf = elf;
 	image.elf_size = length;
 	image.cmdline = module->cmdline;
 }
@@ -202,7 +214,7 @@ _Noreturn void adapter_main(const struct bootinfo *boot)
 	if (!boot->nr_modules)
 		refuse("no kernel: give one as the first module");
 	vps = vps_wanted(&options);
-	memory_init(boot, vps, options.mem);
+	memory_init(boot, image_end - image_start, vps, options.mem);
 	load_kernel(&boot->modules[0]);
 	if (boot->nr_modules > 1)
 		load_initrd(&boot->modules[1]);

@@ -18,10 +18,11 @@
 #include "adapter/x86/mem.h"
 
 /*
- * Finds the memory, at most `limit` bytes of it (0: all), and sets the pool up for `nr_vps` VPs; page_alloc works from here on.
- * Refuses when there is too little.
+ * Finds the memory, at most `limit` bytes of it (0: all), beside the `image_bytes` of the image, and sets the pool up for
+ * `nr_vps` VPs; page_alloc works from here on. Refuses when there is too little.
  */
-void memory_init(const struct bootinfo *boot, unsigned nr_vps, uint64_t limit);
+void memory_init(const struct bootinfo *boot, uint64_t image_bytes, unsigned nr_vps,
+		 uint64_t limit);
 
 /* One past the highest machine address that the direct map must reach: RAM, and 4 GiB for the firmware's tables. */
 uint64_t memory_top(void);
@@ -32,8 +33,14 @@ uint64_t memory_max_mfn(void);
 /* Machine-contiguous memory below 4 GiB, page-aligned, not cleared; outside modules, pool and earlier loans. 0: none so large. */
 uint64_t memory_borrow(uint64_t bytes);
 
-/* The i-th range of frames that the guest may have: RAM that is neither image nor pool nor the firmware's. False past the last. */
-bool memory_guest_range(unsigned i, uint64_t *first, uint64_t *end);
+/* The largest piece that could be borrowed, without borrowing it. */
+uint64_t memory_largest(uint64_t *bytes);
+
+/*
+ * The ranges of frames that the guest may have, in ascending order: RAM that is neither image nor pool nor the firmware's.
+ * *i starts at 0. False: no more.
+ */
+bool memory_next_guest_range(unsigned *i, uint64_t *first, uint64_t *end);
 
 /* Bytes of the pool: used, and in all. */
 uint64_t memory_pool_used(void);

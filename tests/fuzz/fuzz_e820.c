@@ -37,12 +37,26 @@ static void check_usable(const struct e820_map *map, const struct e820_range *in
 	}
 }
 
+static void check_found(const struct e820_map *map, uint64_t size, uint64_t max)
+{
+	uint64_t found = e820_find(map, size, max);
+	struct e820_range largest = e820_largest(map, max);
+
+	/* Found exactly where the largest has room. */
+	assert((found == UINT64_MAX) == (largest.size == 0 || largest.size < size));
+	if (found != UINT64_MAX) {
+		assert(found % E820_PAGE == 0 && found + size <= max);
+	}
+	assert(largest.size % E820_PAGE == 0);
+	assert(largest.size == 0 || largest.start + largest.size <= max);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct e820_map map;
 	struct e820_range in[E820_INPUT_MAX], extra = {0};
 	unsigned int count = 0;
-	uint64_t limit, found;
+	uint64_t limit;
 
 	/* 17 bytes a range: start and size, shifted so that they often meet, and a type. */
 	for (; size >= 17 && count < E820_INPUT_MAX; size -= 17, data += 17) {
@@ -68,8 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_usable(&map, &extra, 1);
 	}
 	check_promises(&map);
-	found = e820_find(&map, extra.size, E820_PAGE, in[0].start, UINT64_MAX);
-	assert(found == UINT64_MAX || found >= in[0].start);
+	check_found(&map, extra.size, in[0].start);
 	limit = in[0].size & ~(E820_PAGE - 1);
 	e820_limit(&map, limit);
 	check_promises(&map);

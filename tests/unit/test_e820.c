@@ -172,22 +172,38 @@ static void a_limit_takes_the_highest_memory_away(void **state)
 	assert_int_equal(e820_usable(&map), 2 * MIB);
 }
 
-static void a_found_span_is_the_lowest_that_fits(void **state)
+static void a_found_span_is_the_highest_that_fits(void **state)
 {
 	(void)state;
 	assert_true(e820_normalise(&map, q35, COUNT(q35)));
-	assert_int_equal(e820_find(&map, 0x1000, 0x1000, 0, UINT64_MAX), 0);
-	assert_int_equal(e820_find(&map, 0x9f000, 0x1000, 0, UINT64_MAX), 0);
-	assert_int_equal(e820_find(&map, 0xa0000, 0x1000, 0, UINT64_MAX), 0x100000);
-	assert_int_equal(e820_find(&map, 0x1000, 2 * MIB, 1, UINT64_MAX), 2 * MIB);
-	assert_int_equal(e820_find(&map, 2 * GIB, 0x1000, 0, UINT64_MAX), 4 * GIB);
-	assert_int_equal(e820_find(&map, 2 * GIB, 0x1000, 0, 4 * GIB), UINT64_MAX);
-	assert_int_equal(e820_find(&map, 0x1000, 0x1000, 0x7ffdf000, 0x7ffe0000), 0x7ffdf000);
-	assert_int_equal(e820_find(&map, 0x2000, 0x1000, 0x7ffdf000, 0x7ffe1000), UINT64_MAX);
-	assert_int_equal(e820_find(&map, 0x1000, 0x1000, UINT64_MAX, UINT64_MAX), UINT64_MAX);
-	assert_int_equal(e820_find(&map, UINT64_MAX, 0x1000, 0, UINT64_MAX), UINT64_MAX);
-	assert_int_equal(e820_find(&map, 0, 0x1000, UINT64_MAX, UINT64_MAX), UINT64_MAX);
-	assert_int_equal(e820_find(&map, 0, 0x1000, 0xa0000, UINT64_MAX), 0x100000);
+	assert_int_equal(e820_find(&map, 0x1000, UINT64_MAX), 6 * GIB - 0x1000);
+	assert_int_equal(e820_find(&map, 1, UINT64_MAX), 6 * GIB - 0x1000);
+	assert_int_equal(e820_find(&map, 2 * GIB, UINT64_MAX), 4 * GIB);
+	assert_int_equal(e820_find(&map, 0x1000, 4 * GIB), 0x7ffdf000);
+	assert_int_equal(e820_find(&map, 0x7fee0000, 4 * GIB), 0x100000);
+	assert_int_equal(e820_find(&map, 0x7fee0001, 4 * GIB), UINT64_MAX);
+	assert_int_equal(e820_find(&map, 0x9f000, 0x100000), 0);
+	assert_int_equal(e820_find(&map, 0x1000, 0x2fff), 0x1000);
+	assert_int_equal(e820_find(&map, 0x1000, 0), UINT64_MAX);
+	assert_int_equal(e820_find(&map, UINT64_MAX, UINT64_MAX), UINT64_MAX);
+}
+
+static void the_largest_span_stays_below_the_bound(void **state)
+{
+	struct e820_range largest;
+
+	(void)state;
+	assert_true(e820_normalise(&map, q35, COUNT(q35)));
+	largest = e820_largest(&map, UINT64_MAX);
+	assert_int_equal(largest.start, 4 * GIB);
+	assert_int_equal(largest.size, 2 * GIB);
+	largest = e820_largest(&map, 4 * GIB);
+	assert_int_equal(largest.start, 0x100000);
+	assert_int_equal(largest.size, 0x7fee0000);
+	largest = e820_largest(&map, 0x180fff);
+	assert_int_equal(largest.start, 0);
+	assert_int_equal(largest.size, 0x9f000);
+	assert_int_equal(e820_largest(&map, 0).size, 0);
 }
 
 int main(void)
@@ -203,7 +219,8 @@ int main(void)
 	    cmocka_unit_test(reserving_splits_usable_ranges_only),
 	    cmocka_unit_test(reserving_in_a_full_map_changes_nothing),
 	    cmocka_unit_test(a_limit_takes_the_highest_memory_away),
-	    cmocka_unit_test(a_found_span_is_the_lowest_that_fits),
+	    cmocka_unit_test(a_found_span_is_the_highest_that_fits),
+	    cmocka_unit_test(the_largest_span_stays_below_the_bound),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
