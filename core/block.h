@@ -30,7 +30,9 @@ struct block_request {
 	uint64_t sector, nr_sectors;
 	unsigned nr_segments;
 	struct block_segment segment[BLOCK_SEGMENTS_MAX];
-	void *disk_private; /* for the disk, while the request is its */
+	/* For the disk, while the request is its. */
+	void *disk_private;
+	struct block_request *link;
 };
 
 struct block_disk;

@@ -3,7 +3,7 @@
 # CORE_SRC is what the adapter links, freestanding, besides CORE_XEN_SRC; CORE_LIBS go with it.
 
 OPTIONS_SRC := core/options.c core/options_adapter.c
-CORE_SRC := core/e820.c core/pagepool.c $(OPTIONS_SRC)
+CORE_SRC := core/e820.c core/pagepool.c core/vmbus_ring.c $(OPTIONS_SRC)
 CORE_LIBS :=
 
 $(eval $(call unit_test,string,tests/unit/test_string.c))

@@ -18,6 +18,15 @@
 		}                                                      \
 	}
 
+/* A disk of a generation 1 machine's IDE controllers: 32412632-86cb-44a2-9b5c-50d1417354f5 */
+#define STORVSP_IDE_TYPE                                               \
+	{                                                              \
+		0x32412632, 0x86cb, 0x44a2,                            \
+		{                                                      \
+			0x9b, 0x5c, 0x50, 0xd1, 0x41, 0x73, 0x54, 0xf5 \
+		}                                                      \
+	}
+
 #define STORVSP_VERSION(major, minor) ((major) << 8 | (minor))
 #define STORVSP_VERSION_WIN6          STORVSP_VERSION(2, 0)
 #define STORVSP_VERSION_WIN7          STORVSP_VERSION(4, 2)
@@ -101,6 +110,8 @@ struct storvsp_properties {
 };
 _Static_assert(sizeof(struct storvsp_properties) == 24, "properties");
 #define STORVSP_PROPERTY_MULTI_CHANNEL 1u
+
+#define STORVSP_FLAG_COMPLETION 1u /* wants an answer */
 
 struct storvsp_packet {
 	uint32_t operation;

@@ -19,6 +19,7 @@
 #include "adapter/x86/traps.h"
 #include "adapter/x86/uart.h"
 #include "adapter/x86/user_l4.h"
+#include "adapter/xen/blkdev.h"
 #include "adapter/xen/domain.h"
 #include "adapter/xen/mmu.h"
 #include "adapter/xen/time.h"
@@ -145,6 +146,7 @@ static _Noreturn void boot_on_vp(void)
 	hv_console_init();
 	start_secondaries();
 	build_guest(&image);
+	hv_devices_init();
 	log_info("entering the guest after %lu us; own memory %lu of %lu KiB", clock_now() / 1000,
 		 memory_pool_used() >> 10, memory_pool_size() >> 10);
 	if (!mmu_load_l4(vp->kernel_cr3 >> PAGE_SHIFT))
@@ -229,5 +231,6 @@ _Noreturn void adapter_main(const struct bootinfo *boot)
 	user_l4_init();
 	device_memory_init(vps);
 	domain_init(vps);
+	blkdev_init();
 	switch_stack(vp_of(0));
 }

@@ -11,7 +11,7 @@ struct rule {
 	const char *name;
 	uint32_t leaf;
 	enum reg reg;
-	uint32_t bit;
+	uint32_t bits; /* all of them */
 };
 
 #define CPUID_1_ECX_X2APIC       (1u << 21)
@@ -22,6 +22,7 @@ static const struct rule rules[HV_F_COUNT] = {
     [HV_F_REFERENCE_TSC] = {"reference-tsc", HV_CPUID_FEATURES, EAX, HV_ACCESS_REFERENCE_TSC},
     [HV_F_FREQUENCIES] = {"frequencies", HV_CPUID_FEATURES, EAX, HV_ACCESS_FREQUENCY},
     [HV_F_SYNIC] = {"synic", HV_CPUID_FEATURES, EAX, HV_ACCESS_SYNIC},
+    [HV_F_VMBUS] = {"vmbus", HV_CPUID_FEATURES, EBX, HV_MAY_POST_MESSAGES | HV_MAY_SIGNAL_EVENTS},
     [HV_F_STIMER] = {"stimer", HV_CPUID_FEATURES, EAX, HV_ACCESS_STIMER},
     [HV_F_STIMER_DIRECT] = {"stimer-direct", HV_CPUID_FEATURES, EDX, HV_FEATURE_STIMER_DIRECT},
     [HV_F_VP_INDEX] = {"vp-index", HV_CPUID_FEATURES, EAX, HV_ACCESS_VP_INDEX},
@@ -46,7 +47,7 @@ static bool offered(const struct rule *r, hv_cpuid_fn *cpuid_fn)
 	struct hv_cpuid c;
 	uint32_t value = 0;
 
-	if (!r->bit)
+	if (!r->bits)
 		return false;
 	c = cpuid_fn(r->leaf);
 	switch (r->reg) {
@@ -55,7 +56,7 @@ static bool offered(const struct rule *r, hv_cpuid_fn *cpuid_fn)
 	case ECX: value = c.ecx; break;
 	case EDX: value = c.edx; break;
 	}
-	return value & r->bit;
+	return (value & r->bits) == r->bits;
 }
 
 static void spin_wait(struct hv_features *f, hv_cpuid_fn *cpuid_fn)
@@ -95,6 +96,8 @@ static void drop_orphans(struct hv_features *f)
 		f->on &= ~(1u << HV_F_IPI | 1u << HV_F_TLB_FLUSH);
 	if (!hv_features_has(f, HV_F_TIME_REF_COUNT)) /* the page's fallback, the timers' scale */
 		f->on &= ~(1u << HV_F_REFERENCE_TSC | 1u << HV_F_STIMER);
+	if (!hv_features_has(f, HV_F_SYNIC)) /* the host's messages and events come by it */
+		f->on &= ~(1u << HV_F_VMBUS);
 	if (!hv_features_has(f, HV_F_STIMER_DIRECT) && !hv_features_has(f, HV_F_SYNIC))
 		f->on &= ~(1u << HV_F_STIMER); /* no way to hear of an expiry */
 	if (!hv_features_has(f, HV_F_STIMER))

@@ -45,13 +45,17 @@ struct hv_driver {
 	 * calls hv_channel_release() in either case.
 	 */
 	void (*rescinded)(struct hv_channel *channel);
+	/* After hv_vmbus_work_later(): on VP 0. May be NULL. */
+	void (*work)(void);
 };
 
 enum hv_channel_state {
+	HV_CHANNEL_FREE, /* the host has offered none of this number, or taken it away */
 	HV_CHANNEL_OFFERED,
 	HV_CHANNEL_SHARING, /* its rings are on their way to the host */
 	HV_CHANNEL_OPENING,
 	HV_CHANNEL_OPEN,
+	HV_CHANNEL_BROKEN, /* by the host; gone as soon as VP 0 gets to it */
 	HV_CHANNEL_GONE,
 };
 
@@ -84,14 +88,14 @@ struct hv_channel {
 #define HV_CHANNEL_PACKET_MAX 4096u
 
 /*
- * Opens an offered channel with rings of so many pages, control pages included (each ≥ 2, together ≤ 1024), packets to be handled on
+ * On VP 0: opens an offered channel with rings of so many pages, control pages included (each ≥ 2, together ≤ 1024), packets to be handled on
  * `vp`. The driver hears `opened`, perhaps before this returns. False where it cannot even be asked for (no memory).
  */
 bool hv_channel_open(struct hv_channel *channel, uint16_t out_pages, uint16_t in_pages,
 		     unsigned vp);
 
 /*
- * Shares `pages` contiguous pages of device memory (x86/mem.h) with the host. The driver hears `created` with the number returned, perhaps
+ * On VP 0: shares `pages` contiguous pages of device memory (x86/mem.h) with the host. The driver hears `created` with the number returned, perhaps
  * before this returns. They stay the driver's memory; unsharing is part of the channel's end only. 0: cannot be asked for.
  */
 uint32_t hv_channel_share(struct hv_channel *channel, const void *memory, size_t pages);
@@ -122,6 +126,9 @@ void hv_vmbus_register(const struct hv_driver *driver);
 
 /* Asks the host for its newest common version and its offers; on VP 0. Where there is no VMBus nothing ever comes. */
 void hv_vmbus_connect(void);
+
+/* Has every driver's `work` called soon, on VP 0; for what comes up on other VPs or under locks. */
+void hv_vmbus_work_later(void);
 
 /*
  * A driver is busy setting something up that the guest should find when it starts (busy), or has finished (done). Whatever was begun must be

@@ -5,6 +5,7 @@
 #include "adapter/hv/discover.h"
 #include "adapter/hv/hv.h"
 #include "adapter/hv/hypercall.h"
+#include "adapter/hv/synic.h"
 #include "adapter/hv/timer.h"
 #include "adapter/hv/tlb.h"
 #include "adapter/hv/vpset.h"
@@ -128,6 +129,7 @@ void hv_boot_init(void)
 	hv_clock_init();
 	hv_timer_init();
 	hv_tlb_init();
+	hv_synic_init();
 	hv_log_features();
 }
 
@@ -144,6 +146,8 @@ void hv_vp_init(unsigned n)
 		vp->assist = enable_page(HV_MSR_VP_ASSIST_PAGE);
 	if (hv_has(HV_F_SYNIC))
 		synic_init(vp);
+	if (hv_has(HV_F_VMBUS))
+		hv_synic_vp_init();
 	hv_timer_vp_init(vp);
 	__atomic_fetch_or(&started, 1ull << n, __ATOMIC_RELEASE);
 }

@@ -11,7 +11,13 @@
 
 enum control_shutdown { CONTROL_POWER_OFF, CONTROL_REBOOT };
 
-/* Implemented by the Xen side. All on VP 0. */
+/*
+ * Implemented by the Xen side: the end of an interrupt in which calls of these seams, or completions, were made; on any VP, with nothing of the
+ * Xen side's held.
+ */
+void xen_control_interrupt_done(void);
+
+/* Implemented by the Xen side, like all below. On VP 0. */
 
 /* Asks the guest to end. False where it does not listen to such requests. */
 bool xen_control_shutdown(enum control_shutdown what);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "adapter/xen/store.h"
 
+#include "adapter/seam/control.h"
 #include "adapter/x86/log.h"
 #include "adapter/x86/mem.h"
 #include "adapter/xen/domain.h"
@@ -82,6 +83,11 @@ void store_work(void)
 		service();
 		lock_drop(&lock);
 	}
+}
+
+void xen_control_interrupt_done(void)
+{
+	store_work();
 }
 
 /* The guest has put something on the ring, or taken something off. Runs within its hypercall. */

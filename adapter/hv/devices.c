@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* Which drivers there are for the devices on VMBus. */
+#include "adapter/hv/discover.h"
+#include "adapter/hv/hv.h"
+#include "adapter/hv/storvsc.h"
+#include "adapter/hv/vmbus.h"
+#include "adapter/x86/log.h"
+
+/* A host under load takes its time; a guest without its root disk is of no use. */
+#define SETTLE_NS 10000000000ull
+
+void hv_devices_init(void)
+{
+	if (!hv_has(HV_F_VMBUS)) {
+		log_info("vmbus: not offered: no disks, no network");
+		return;
+	}
+	storvsc_init();
+	hv_vmbus_connect();
+	if (!hv_vmbus_settle(SETTLE_NS))
+		log_warning("vmbus: some device is not ready yet; the guest starts without it");
+}

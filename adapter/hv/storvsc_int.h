@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the storage client share.
+ *
+ * A controller has a queue for each VP as far as the host gives channels: queue 0 on the primary one, which is VP 0's, carries control too.
+ * A command is a slot of its queue's table; at most one packet of it is in the ring, so a ring for all of them is never full. A request is one
+ * command, which is sent again for each further piece where its segments leave gaps or exceed what the host takes at once.
+ */
+#ifndef XENOLITH_HV_STORVSC_INT_H
+#define XENOLITH_HV_STORVSC_INT_H
+
+#include "abi/vmbus/ring.h"
+#include "abi/vmbus/storvsp.h"
+#include "adapter/hv/scsi.h"
+#include "adapter/hv/vmbus.h"
+#include "core/block.h"
+#include "core/lock.h"
+
+#define STORVSC_QUEUES_MAX 16
+#define STORVSC_COMMANDS   64 /* of a queue */
+
+struct storvsc;
+struct storvsc_queue;
+
+struct storvsc_disk {
+	struct block_disk block; /* first: a block disk of ours is its storvsc_disk */
+	struct storvsc *controller;
+	struct scsi_unit unit;
+	uint8_t lun;
+	enum { DISK_FREE, DISK_PRESENT, DISK_LEAVING } state;
+	_Atomic bool gone; /* requests fail */
+	_Atomic bool forgotten;
+};
+
+enum storvsc_command_state {
+	COMMAND_FREE,
+	COMMAND_OURS, /* some VP is at it */
+	COMMAND_HOST, /* an answer ends it, or the channel's end */
+};
+
+struct storvsc_command {
+	/* The host reads it, so it must not cross a page. */
+	_Alignas(128) uint8_t unmap[SCSI_UNMAP_LIST_BYTES];
+	struct storvsc_queue *queue;
+	struct storvsc_disk *disk;
+	struct block_request *request; /* NULL: control */
+	struct storvsc_command *next;  /* free ones */
+	uint64_t sector;               /* where the rest of the request begins */
+	uint32_t pending; /* bytes, or sectors of a discard, of the piece that is with the host */
+	uint16_t segment; /* the first of the rest */
+	uint16_t piece;   /* segments of that piece */
+	uint32_t generation; /* of the slot, so that late or invented answers are told */
+	uint8_t tries;
+	uint8_t state; /* enum storvsc_command_state, with the queue's lock */
+};
+_Static_assert(sizeof(struct storvsc_command) == 128, "a page holds a whole number of them");
+
+struct storvsc_queue {
+	struct storvsc *controller;
+	struct hv_channel *channel; /* NULL: not open */
+	struct lock lock;           /* of what follows */
+	struct storvsc_command *commands, *free;
+	struct block_request *waiting, **waiting_end; /* for a command; by disk_private */
+};
+
+/* What the control path waits for. */
+typedef void storvsc_answer(struct storvsc *c, bool good, const struct storvsp_packet *packet);
+
+struct storvsc {
+	struct hv_channel *primary; /* NULL: rescinded */
+	bool ide;
+	uint8_t path, target; /* of all its disks; each has a LUN of its own */
+	uint32_t packet_length;
+	uint32_t max_transfer; /* bytes */
+	uint16_t max_subchannels;
+	bool settling;    /* hv_vmbus_busy() was called */
+	unsigned version; /* index of the one asked for */
+
+	/* Control: one packet at a time, on VP 0. */
+	uint32_t control_generation;
+	storvsc_answer *control_answer; /* NULL: none is out */
+	uint8_t *page;                  /* its data */
+
+	/* Looking for disks. */
+	bool ready, scanning;
+	_Atomic bool rescan;
+	uint64_t luns;
+	uint8_t lun;
+	uint8_t tries;
+	enum scsi_probe probe;
+	struct scsi_unit unit;
+
+	struct storvsc_disk disks[SCSI_LUNS];
+	struct storvsc_queue queues[STORVSC_QUEUES_MAX];
+};
+
+/* storvsc.c */
+/* Sends a control packet; `data` bytes of c->page go with it. `answer` is called with the reply, or with good = false and no packet. */
+void storvsc_control(struct storvsc *c, const struct storvsp_packet *packet, uint32_t data,
+		     storvsc_answer *answer);
+#define STORVSC_CONTROL_INDEX 0xffffffffu
+
+/* storvsc_io.c */
+bool storvsc_queue_init(struct storvsc_queue *queue, struct storvsc *c, struct hv_channel *channel);
+/* The channel is gone: what is in flight ends in errors. */
+void storvsc_queue_end(struct storvsc_queue *queue);
+void storvsc_queue_free(struct storvsc_queue *queue);
+/* An answer to a command of this queue, copied. */
+void storvsc_completed(struct storvsc_queue *queue, uint64_t transaction,
+		       const struct storvsp_packet *packet);
+/* A packet's SCSI request for a unit of the controller. */
+void storvsc_request(const struct storvsc *c, struct storvsp_packet *packet, uint8_t lun,
+		     const uint8_t *cdb, uint8_t cdb_length, uint32_t bytes, bool in);
+/* A packet and the memory that goes with it: `bytes` from `offset` on in the first of the frames. */
+struct storvsc_message {
+	struct storvsp_packet packet;
+	unsigned nr_frames;
+	_Alignas(8) struct vmbus_gpa_direct direct;
+	struct vmbus_gpa_range range;
+	uint64_t frame[BLOCK_SEGMENTS_MAX];
+};
+_Static_assert(offsetof(struct storvsc_message, frame) == offsetof(struct storvsc_message, direct) +
+							      sizeof(struct vmbus_gpa_direct) +
+							      sizeof(struct vmbus_gpa_range),
+	       "from `direct` on they are as the wire has them");
+bool storvsc_send(struct hv_channel *channel, const struct storvsc *c,
+		  struct storvsc_message *message, uint64_t transaction, bool more);
+extern const struct block_disk_ops storvsc_disk_ops;
+
+enum storvsc_outcome { STORVSC_GOOD, STORVSC_AGAIN, STORVSC_FAILED, STORVSC_REFUSED };
+/* What an answer says; sets c->rescan where it says that disks have changed. */
+enum storvsc_outcome storvsc_judge(struct storvsc *c, const struct storvsp_packet *packet);
+
+/* storvsc_scan.c: looks which disks there are now, and tells the Xen side of what has changed. */
+void storvsc_scan(struct storvsc *c);
+/* All disks are gone. */
+void storvsc_drop_disks(struct storvsc *c);
+/* Forgets disks that nobody knows any more. True when there is none left. */
+bool storvsc_reap(struct storvsc *c);
+
+#endif

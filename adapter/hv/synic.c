@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "adapter/hv/synic.h"
+
+#include "abi/hv/msr.h"
+#include "abi/vmbus/message.h"
+#include "adapter/hv/discover.h"
+#include "adapter/hv/hypercall.h"
+#include "adapter/hv/ipi.h"
+#include "adapter/seam/clock.h"
+#include "adapter/seam/control.h"
+#include "adapter/seam/vps.h"
+#include "adapter/x86/apic.h"
+#include "adapter/x86/asm.h"
+#include "adapter/x86/irq.h"
+#include "core/lock.h"
+#include "core/string.h"
+
+#define POST_FOR_NS 1000000000ull
+
+/* The payload is copied before the slot is given back, and only then looked at. */
+static bool take_message(struct hv_message *slot)
+{
+	_Alignas(8) uint8_t payload[HV_MESSAGE_PAYLOAD];
+	uint32_t type = __atomic_load_n(&slot->type, __ATOMIC_ACQUIRE);
+	uint32_t length = slot->payload_size;
+
+	if (type == HV_MESSAGE_NONE)
+		return false;
+	length = length < sizeof(payload) ? length : sizeof(payload);
+	memcpy(payload, slot->payload, length);
+	__atomic_store_n(&slot->type, HV_MESSAGE_NONE, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&slot->flags, __ATOMIC_SEQ_CST) & HV_MESSAGE_FLAG_PENDING)
+		wrmsr(HV_MSR_EOM, 0);
+	if (type == VMBUS_MESSAGE_TYPE)
+		hv_vmbus_message(payload, length);
+	return true;
+}
+
+void hv_synic_poll(void)
+{
+	struct hv_vp *vp = hv_vp_self();
+
+	if (!vp->messages)
+		return;
+	while (take_message(&vp->messages->slot[HV_SINT_VMBUS]))
+		;
+}
+
+static void take_events(struct hv_vp *vp)
+{
+	uint32_t *words = vp->events->flags[HV_SINT_VMBUS];
+
+	for (unsigned i = 0; i < HV_EVENT_FLAGS / 32; i++) {
+		uint32_t bits;
+
+		if (!__atomic_load_n(&words[i], __ATOMIC_RELAXED))
+			continue;
+		bits = __atomic_exchange_n(&words[i], 0, __ATOMIC_SEQ_CST);
+		for (; bits; bits &= bits - 1)
+			hv_vmbus_event(32 * i + (unsigned)__builtin_ctz(bits));
+	}
+}
+
+static void interrupt(void)
+{
+	struct hv_vp *vp = hv_vp_self();
+
+	hv_synic_poll();
+	take_events(vp);
+	apic_eoi();
+	if (vps_self() == 0)
+		hv_vmbus_work();
+	xen_control_interrupt_done();
+}
+
+void hv_synic_init(void)
+{
+	irq_register(VECTOR_SINT_VMBUS, interrupt);
+}
+
+void hv_synic_vp_init(void)
+{
+	wrmsr(HV_MSR_SINT(HV_SINT_VMBUS), VECTOR_SINT_VMBUS);
+}
+
+uint32_t hv_synic_vp_index(unsigned vp)
+{
+	return hv_vp(vp)->index;
+}
+
+enum hv_status hv_synic_post(uint32_t connection, const void *message, uint32_t length)
+{
+	uint64_t deadline = clock_now() + POST_FOR_NS;
+	enum hv_status status;
+
+	do {
+		struct hv_post_message *input = hv_input_page();
+
+		*input = (struct hv_post_message){
+		    .connection = connection,
+		    .type = VMBUS_MESSAGE_TYPE,
+		    .payload_size = length,
+		};
+		memcpy(input->payload, message, length);
+		status = hv_call(HV_CALL_POST_MESSAGE, 0);
+		cpu_relax();
+	} while (
+	    (status == HV_STATUS_INSUFFICIENT_BUFFERS || status == HV_STATUS_INSUFFICIENT_MEMORY) &&
+	    clock_now() < deadline);
+	return status;
+}
+
+void hv_synic_signal(uint32_t connection)
+{
+	hv_call_fast(HV_CALL_SIGNAL_EVENT, connection, 0);
+}
+
+void hv_synic_poke(void)
+{
+	hv_send_ipi(cpumask_of(0), VECTOR_SINT_VMBUS);
+}

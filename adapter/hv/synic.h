@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The SynIC's part in VMBus: messages and events both ways on one SINT. What they mean is adapter/hv/vmbus.c's.
+ */
+#ifndef XENOLITH_HV_SYNIC_H
+#define XENOLITH_HV_SYNIC_H
+
+#include "abi/hv/hypercall.h"
+#include "adapter/hv/vp.h"
+
+/* Boot VP. */
+void hv_synic_init(void);
+/* Each VP, with its SynIC on: the SINT gets its vector. */
+void hv_synic_vp_init(void);
+/* The hypervisor's number of a VP, as messages to the host name it. */
+uint32_t hv_synic_vp_index(unsigned vp);
+
+/* HvPostMessage, ≤ 240 bytes; while the hypervisor has no buffer for it, tries again for a second at most. */
+enum hv_status hv_synic_post(uint32_t connection, const void *message, uint32_t length);
+/* HvSignalEvent, flag 0. */
+void hv_synic_signal(uint32_t connection);
+
+/* Handles the messages that this VP has got, without an interrupt. */
+void hv_synic_poll(void);
+/* Has VP 0 call hv_vmbus_work() soon. */
+void hv_synic_poke(void);
+
+/* Implemented by vmbus.c, called with interrupts off: on VP 0; on the VP that got the event; on VP 0. */
+void hv_vmbus_message(const void *message, uint32_t length);
+void hv_vmbus_event(uint32_t channel);
+void hv_vmbus_work(void);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+#include "adapter/xen/blkdev.h"
+
+#include "adapter/seam/block.h"
+#include "adapter/x86/log.h"
+#include "adapter/x86/mem.h"
+#include "adapter/xen/domain.h"
+#include "adapter/xen/grant.h"
+#include "adapter/xen/store.h"
+#include "core/string.h"
+#include "core/vbd.h"
+
+#define DISKS_MAX 64
+
+/* Requests in flight on each queue; where memory is short, fewer, and then fewer queues. */
+static const unsigned depths[] = {64, 32, 16};
+
+struct blkdev {
+	struct vbd vbd; /* first: a vbd of ours is its blkdev */
+	unsigned queues, depth;
+	struct vbd_queue queue[VBD_QUEUES_MAX];
+	atomic_bool work;
+};
+
+#define BLKDEV_PAGES ((sizeof(struct blkdev) + PAGE_SIZE - 1) / PAGE_SIZE)
+
+/* By the index in the guest's names: 0 is xvda. Changed under the store's lock. */
+static struct blkdev *disks[DISKS_MAX];
+
+static size_t slot_pages(unsigned queues, unsigned depth)
+{
+	return (queues * depth * sizeof(struct blkback_slot) + PAGE_SIZE - 1) / PAGE_SIZE;
+}
+
+static struct blkback_slot *allocate_slots(struct blkdev *d)
+{
+	unsigned most = domain.nr_vcpus < VBD_QUEUES_MAX ? domain.nr_vcpus : VBD_QUEUES_MAX;
+
+	for (d->queues = most; d->queues; d->queues = d->queues > 1 ? 1 : 0) {
+		for (unsigned i = 0; i < sizeof(depths) / sizeof(*depths); i++) {
+			struct blkback_slot *slots;
+
+			d->depth = depths[i];
+			slots = device_pages(slot_pages(d->queues, d->depth));
+			if (slots)
+				return slots;
+		}
+	}
+	return NULL;
+}
+
+static void work(void *ctx, struct vbd *vbd)
+{
+	(void)ctx;
+	((struct blkdev *)vbd)->work = true;
+	store_work_later();
+}
+
+static void removed(void *ctx, struct vbd *vbd)
+{
+	struct blkdev *d = (struct blkdev *)vbd;
+	struct block_disk *disk = vbd->disk;
+
+	(void)ctx;
+	for (unsigned i = 0; i < DISKS_MAX; i++)
+		if (disks[i] == d)
+			disks[i] = NULL;
+	device_pages_free(vbd->slots, slot_pages(d->queues, d->depth));
+	device_pages_free(d, BLKDEV_PAGES);
+	block_forgotten(disk);
+}
+
+static const struct vbd_env env = {work, removed};
+
+static bool add(struct blkdev *d, struct block_disk *disk, struct xs_store *store)
+{
+	struct vbd_config config = {
+	    .env = &env,
+	    .disk = disk,
+	    .evtchn = &domain.evtchn,
+	    .grants = &grant_table,
+	    .store = store,
+	    .domid = GUEST_DOMID,
+	    .queues = d->queue,
+	    .slots = allocate_slots(d),
+	};
+	unsigned index;
+
+	for (index = 0; index < DISKS_MAX && disks[index]; index++)
+		;
+	config.max_queues = d->queues;
+	config.slots_per_queue = d->depth;
+	if (!config.slots || index == DISKS_MAX)
+		return false;
+	disks[index] = d;
+	if (!vbd_add(&d->vbd, &config, vbd_number(index)))
+		return true;
+	disks[index] = NULL;
+	device_pages_free(config.slots, slot_pages(d->queues, d->depth));
+	return false;
+}
+
+void xen_block_add(struct block_disk *disk)
+{
+	struct blkdev *d = device_pages(BLKDEV_PAGES);
+	struct xs_store *store = store_enter();
+	bool good = d && add(d, disk, store);
+
+	store_leave();
+	if (good)
+		return;
+	log_warning("no memory for one more disk");
+	device_pages_free(d, BLKDEV_PAGES);
+	block_forgotten(disk);
+}
+
+static struct blkdev *of(const struct block_disk *disk)
+{
+	for (unsigned i = 0; i < DISKS_MAX; i++)
+		if (disks[i] && disks[i]->vbd.disk == disk)
+			return disks[i];
+	return NULL;
+}
+
+void xen_block_resized(struct block_disk *disk)
+{
+	struct blkdev *d;
+
+	store_enter();
+	d = of(disk);
+	if (d)
+		vbd_resized(&d->vbd);
+	store_leave();
+}
+
+void xen_block_remove(struct block_disk *disk)
+{
+	struct blkdev *d;
+
+	store_enter();
+	d = of(disk);
+	if (d)
+		vbd_remove(&d->vbd);
+	store_leave();
+}
+
+static void progress(struct xs_store *store)
+{
+	(void)store;
+	for (unsigned i = 0; i < DISKS_MAX; i++) {
+		struct blkdev *d = disks[i];
+
+		if (d && d->work && atomic_exchange(&d->work, false))
+			vbd_progress(&d->vbd);
+	}
+}
+
+void blkdev_init(void)
+{
+	store_worker_add(progress);
+}
