@@ -89,11 +89,15 @@ def l0_qemu(choice):
     return [binary]
 
 
-def job(argv, stdio):
+def job(argv, stdio, before):
+    """What L1 runs. `before`: a file of L1's, run first, whose output joins the guest's on the console."""
     line = " ".join(shlex.quote(a) for a in argv)
+    first = "stty -F /dev/ttyS1 raw -echo\n" if stdio or before else ""
+    if before:
+        first += "sh %s >/dev/ttyS1 2>&1\n" % shlex.quote(before)
     if stdio:
-        return "stty -F /dev/ttyS1 raw -echo\nexec %s </dev/ttyS1 >/dev/ttyS1\n" % line
-    return "exec %s\n" % line
+        return first + "exec %s </dev/ttyS1 >/dev/ttyS1\n" % line
+    return first + "exec %s\n" % line
 
 
 def write_initrd(path, base, files, script):

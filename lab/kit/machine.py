@@ -81,9 +81,11 @@ class Machine:
             inner = self.host.argv(spec, spec.inside, "serial,path=/dev/ttyS1", "serial,path=/dev/ttyS2")
             initrd = Path(directory) / "initrd"
             appliance.write_initrd(initrd, appliance.initramfs(self.host), spec.files,
-                                   appliance.job(inner, not self.host.has_qmp))
+                                   appliance.job(inner, not self.host.has_qmp, spec.before and spec.inside("before")))
             argv = appliance.argv(spec, initrd, log_dev, console_dev, qmp_dev)
         else:
+            if spec.before:
+                subprocess.run(["sh", spec.files["before"]], stdin=subprocess.DEVNULL, stdout=console, stderr=console)
             argv = self.host.argv(spec, lambda name: str(spec.files[name]), console_dev, qmp_dev)
             if not self.host.has_qmp:
                 stdin = stdout = console
