@@ -3,6 +3,7 @@
 
 #include "host/control.h"
 #include "host/machine.h"
+#include "host/ring.h"
 #include "host/sandbox.h"
 #include "host/say.h"
 
@@ -366,6 +367,7 @@ int cli_run(int argc, char **argv)
 	if (kvm_open(&kvm) < 0) {
 		return EXIT_TROUBLE;
 	}
+	options.machine.ring = ring_create();
 	if (enter_sandbox(&options.machine) < 0) {
 		kvm_close(&kvm);
 		return EXIT_TROUBLE;
@@ -374,6 +376,7 @@ int cli_run(int argc, char **argv)
 	do {
 		outcome = machine_run(&options.machine, &kvm);
 	} while (outcome == OUTCOME_RESET && !options.no_reboot);
+	ring_destroy(options.machine.ring);
 	kvm_close(&kvm);
 	return status_of(outcome);
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Disks for the device thread: requests go to a pool of threads, which call the image library, and come back as events of the
- * loop. Nothing here copies data.
+ * Disks for the device thread. What only moves bytes of the file, a read or an overwrite whose place is known (extents.h), goes
+ * to the kernel by io_uring; everything else, and everything where there is no ring, to a pool of threads which call the image
+ * library. Both come back on the device thread. Nothing here copies data.
  */
 #ifndef HOST_BLOCK_H
 #define HOST_BLOCK_H
 
 #include "disk/xdisk.h"
+#include "host/extents.h"
 #include "host/loop.h"
 
 #include <pthread.h>
@@ -16,21 +18,28 @@
 #define BLOCK_MAX_THREADS 16u
 
 struct block_request;
+struct ring;
 
 struct block_pool {
 	struct loop *loop;
-	struct loop_watch watch; /* eventfd: something is done */
-	unsigned threads;
+	struct loop_watch watch; /* eventfd: a thread has something done */
+	unsigned threads, max_threads, idle;
 	pthread_t thread[BLOCK_MAX_THREADS];
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	bool stopping;
 	struct block_request *queue, **queue_end;
 	struct block_request *done, **done_end;
+	/* The device thread's own: */
+	struct ring *ring; /* NULL: none */
+	struct loop_watch ring_watch;
+	struct loop_after after;
+	unsigned queued, in_ring;
 };
 
-/* 0 or -errno. */
-int block_pool_init(struct block_pool *pool, struct loop *loop, unsigned threads);
+/* `ring` (NULL: none) stays the caller's. Threads are started when they are needed. 0 or -errno. */
+int block_pool_init(struct block_pool *pool, struct loop *loop, unsigned threads,
+		    struct ring *ring);
 /* Every request must have come back before. */
 void block_pool_destroy(struct block_pool *pool);
 
@@ -42,6 +51,12 @@ struct block {
 	uint32_t physical_sector; /* the same or larger */
 	bool read_only;
 	unsigned in_flight;
+	/* Zeroing and discarding may move what the ring relies on: one waits for the other. */
+	struct extents extents;
+	unsigned in_ring, unsettling;
+	/* The file system cannot write without waiting: so many writes go to the threads before the ring is tried again. */
+	unsigned ring_pause;
+	struct block_request *held;
 };
 
 enum block_operation {
@@ -52,7 +67,7 @@ enum block_operation {
 	BLOCK_DISCARD,
 };
 
-/* The caller's, from block_submit() until `done`. Offset and length are bytes and lie on the disk; iov adds up to length. */
+/* The caller's, from block_submit() until `complete`. Offset and length are bytes and lie on the disk; iov adds up to length. */
 struct block_request {
 	struct block *block;
 	enum block_operation operation;
@@ -65,6 +80,8 @@ struct block_request {
 	void (*complete)(struct block_request *request, int error);
 	int error;
 	struct block_request *next;
+	unsigned generation; /* of the extents, when a thread was asked */
+	struct extent found;
 };
 
 /* Says what is wrong with the file; 0 or -1. */

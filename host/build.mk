@@ -4,7 +4,7 @@
 
 HOST_SOURCES := $(sort $(wildcard host/*.c host/*/*.c)) core/vmbus_ring.c cli/run.c
 HOST_OBJECTS := $(HOST_SOURCES:%.c=$(BUILD)/hosted/%.o)
-HOST_LIBS := -lslirp -ljson-c -lseccomp -lpthread
+HOST_LIBS := -luring -lslirp -ljson-c -lseccomp -lpthread
 
 $(BUILD)/hosted/host/acpi.o: $(BUILD)/hosted/host/dsdt.hex
 $(BUILD)/hosted/host/acpi.o: HOST_CFLAGS += -I$(BUILD)/hosted/host
@@ -24,15 +24,18 @@ HOST_VMBUS_SRC := core/vmbus_ring.c host/gmem.c host/loop.c host/say.c $(filter-
 $(eval $(call unit_test,vmbus_ring,tests/unit/test_vmbus_ring.c core/vmbus_ring.c))
 $(eval $(call unit_test,vmbus,tests/unit/test_vmbus.c $(HOST_VMBUS_SRC)))
 
-HOST_STORVSP_SRC := $(HOST_VMBUS_SRC) host/storvsp.c host/scsi.c host/scsi_replies.c host/block.c
+HOST_BLOCK_SRC := host/say.c host/loop.c $(wildcard host/block*.c) host/extents.c host/ring.c
+$(eval $(call unit_test,block,tests/unit/test_block.c $(HOST_BLOCK_SRC) $$(DISK_ASAN),$$(DISK_ASAN) -pthread -luring -lseccomp))
+
+HOST_STORVSP_SRC := $(HOST_VMBUS_SRC) host/storvsp.c host/scsi.c host/scsi_replies.c $(filter-out $(HOST_VMBUS_SRC),$(HOST_BLOCK_SRC))
 HOST_NETVSP_SRC := $(HOST_VMBUS_SRC) host/netvsp.c host/rndis.c host/rss.c host/net_finish.c
 
 $(eval $(call fuzzer,vmbus,tests/fuzz/fuzz_vmbus.c $(HOST_VMBUS_SRC)))
-$(eval $(call fuzzer,storvsp,tests/fuzz/fuzz_storvsp.c $(HOST_STORVSP_SRC) $$(DISK_FUZZ),$$(DISK_FUZZ) -pthread))
+$(eval $(call fuzzer,storvsp,tests/fuzz/fuzz_storvsp.c $(HOST_STORVSP_SRC) $$(DISK_FUZZ),$$(DISK_FUZZ) -pthread -luring))
 $(eval $(call fuzzer,scsi,tests/fuzz/fuzz_scsi.c host/scsi.c host/scsi_replies.c))
 $(eval $(call fuzzer,rndis,tests/fuzz/fuzz_rndis.c host/rndis.c host/net_finish.c))
 $(eval $(call fuzzer,netvsp,tests/fuzz/fuzz_netvsp.c $(HOST_NETVSP_SRC)))
-$(eval $(call unit_test,storvsp,tests/unit/test_storvsp.c $(HOST_STORVSP_SRC) $$(DISK_ASAN),$$(DISK_ASAN) -pthread))
+$(eval $(call unit_test,storvsp,tests/unit/test_storvsp.c $(HOST_STORVSP_SRC) $$(DISK_ASAN),$$(DISK_ASAN) -pthread -luring))
 $(eval $(call unit_test,netvsp,tests/unit/test_netvsp.c $(HOST_NETVSP_SRC)))
 $(eval $(call unit_test,rss,tests/unit/test_rss.c host/rss.c))
 $(eval $(call unit_test,net_finish,tests/unit/test_net_finish.c host/net_finish.c))

@@ -34,6 +34,9 @@ bool loop_turn(struct loop *loop, int timeout)
 		}
 	}
 	loop->pending_count = 0;
+	for (struct loop_after *after = loop->after; after; after = after->next) {
+		after->run(after->context);
+	}
 	return count > 0;
 }
 
@@ -74,6 +77,24 @@ void loop_remove(struct loop *loop, struct loop_watch *watch)
 		if (loop->pending[i].data.ptr == watch) {
 			loop->pending[i].data.ptr = NULL;
 		}
+	}
+}
+
+void loop_add_after(struct loop *loop, struct loop_after *after)
+{
+	after->next = loop->after;
+	loop->after = after;
+}
+
+void loop_remove_after(struct loop *loop, struct loop_after *after)
+{
+	struct loop_after **at = &loop->after;
+
+	while (*at && *at != after) {
+		at = &(*at)->next;
+	}
+	if (*at) {
+		*at = after->next;
 	}
 }
 

@@ -16,12 +16,20 @@ struct loop_watch {
 	void *context;
 };
 
+/* Runs at the end of each turn, before the loop sleeps: what the handlers have gathered goes out together. */
+struct loop_after {
+	void (*run)(void *context);
+	void *context;
+	struct loop_after *next;
+};
+
 struct loop {
 	int epoll;
 	bool stopping;
 	/* Events fetched but not yet handled; loop_remove() takes its watch out of them. */
 	struct epoll_event pending[16];
 	int pending_count;
+	struct loop_after *after;
 };
 
 /* 0 or -errno. */
@@ -37,6 +45,10 @@ void loop_stop(struct loop *loop);
 int loop_add(struct loop *loop, struct loop_watch *watch, uint32_t events);
 int loop_change(struct loop *loop, struct loop_watch *watch, uint32_t events);
 void loop_remove(struct loop *loop, struct loop_watch *watch);
+
+/* The caller owns it, as a watch. */
+void loop_add_after(struct loop *loop, struct loop_after *after);
+void loop_remove_after(struct loop *loop, struct loop_after *after);
 
 /* Eventfds, which is what most watches are. Non-blocking; -errno on failure. */
 int event_create(void);

@@ -195,7 +195,7 @@ static int init_disks(struct machine *machine)
 	if (config->disks == 0) {
 		return 0;
 	}
-	result = block_pool_init(&machine->block_pool, &machine->loop, DISK_THREADS);
+	result = block_pool_init(&machine->block_pool, &machine->loop, DISK_THREADS, config->ring);
 	if (result < 0) {
 		return say_error("no threads for the disks: %s", strerror(-result));
 	}

@@ -30,6 +30,8 @@ struct machine_net {
 	const char *forward[MACHINE_MAX_FORWARDS]; /* as net_slirp_create() takes them */
 };
 
+struct ring;
+
 struct machine_config {
 	struct boot_files files;
 	unsigned cpus;
@@ -39,6 +41,7 @@ struct machine_config {
 	struct machine_disk disk[MACHINE_MAX_DISKS]; /* LUNs in this order */
 	unsigned nets;
 	struct machine_net net[MACHINE_MAX_NETS];
+	struct ring *ring; /* NULL: threads do the disks' work */
 };
 
 /*

@@ -4,6 +4,7 @@
 #include "tests/host/fuzz_input.h"
 
 #include "abi/vmbus/storvsp.h"
+#include "host/ring.h"
 #include "host/storvsp.h"
 
 #include <stdio.h>
@@ -28,7 +29,7 @@ static void create(void)
 	fake_create(&guest);
 	FUZZ_CHECK(fd >= 0 && ftruncate(fd, DISK_SIZE) == 0);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	FUZZ_CHECK(block_pool_init(&pool, &guest.loop, 1) == 0);
+	FUZZ_CHECK(block_pool_init(&pool, &guest.loop, 1, ring_create()) == 0);
 	FUZZ_CHECK(block_open(&disk, &pool, path, XD_FORMAT_RAW, false) == 0);
 	controller = storvsp_create(guest.bus, 0, FAKE_CPUS);
 	FUZZ_CHECK(controller && storvsp_insert(controller, 0, &disk, false));

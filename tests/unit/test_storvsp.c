@@ -20,6 +20,7 @@
 struct world {
 	struct fake_guest guest;
 	struct fake_channel channel;
+	struct ring *ring; /* NULL in half of the runs */
 	struct block_pool pool;
 	struct block disk, second;
 	struct storvsp *controller;
@@ -84,7 +85,7 @@ static int setup(void **state)
 	fake_create(&w->guest);
 	w->fd = memfd_create("disk", 0);
 	assert_int_equal(ftruncate(w->fd, DISK_SIZE), 0);
-	assert_int_equal(block_pool_init(&w->pool, &w->guest.loop, 2), 0);
+	assert_int_equal(block_pool_init(&w->pool, &w->guest.loop, 2, w->ring), 0);
 	open_disk(w, &w->disk, false);
 	w->controller = storvsp_create(w->guest.bus, 0, FAKE_CPUS);
 	assert_true(storvsp_insert(w->controller, 0, &w->disk, false));

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads that call the image library. They are started one by one as requests find nobody idle. */
+#include "host/block_internal.h"
+
+#include "host/say.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static int carry_out(const struct block_request *request)
+{
+	struct xd_image *image = request->block->image;
+	struct xd_error error;
+	int result = 0;
+
+	switch (request->operation) {
+	case BLOCK_READ:
+		result = xd_readv(image, request->iov, request->iov_count, request->offset, &error);
+		break;
+	case BLOCK_WRITE:
+		result =
+		    xd_writev(image, request->iov, request->iov_count, request->offset, &error);
+		break;
+	case BLOCK_FLUSH: result = xd_flush(image, &error); break;
+	case BLOCK_ZERO: result = xd_zero(image, request->offset, request->length, &error); break;
+	case BLOCK_DISCARD:
+		result = xd_discard(image, request->offset, request->length, &error);
+		break;
+	}
+	if (result == 0 && request->durable && request->operation != BLOCK_FLUSH) {
+		result = xd_flush(image, &error);
+	}
+	if (result) {
+		say_warning("%s: %s", xd_get_path(image), error.message);
+	}
+	return result;
+}
+
+/* The next time the ring can do it. */
+static void look_where(struct block_request *request)
+{
+	struct block *block = request->block;
+
+	request->found.region = 0;
+	if (block->pool->ring && block->extents.slot && request->error == 0 &&
+	    (request->operation == BLOCK_READ || request->operation == BLOCK_WRITE)) {
+		extents_look(&block->extents, block->image, request->offset, &request->found);
+	}
+}
+
+static struct block_request *next_request(struct block_pool *pool)
+{
+	struct block_request *request;
+
+	pool->idle++;
+	while (!pool->queue && !pool->stopping) {
+		pthread_cond_wait(&pool->work, &pool->lock);
+	}
+	pool->idle--;
+	request = pool->queue;
+	if (request) {
+		pool->queue = request->next;
+		if (!pool->queue) {
+			pool->queue_end = &pool->queue;
+		}
+	}
+	return request;
+}
+
+static void put_done(struct block_pool *pool, struct block_request *request)
+{
+	request->next = NULL;
+	*pool->done_end = request;
+	pool->done_end = &request->next;
+}
+
+static void *work(void *argument)
+{
+	struct block_pool *pool = argument;
+	struct block_request *request;
+
+	pthread_mutex_lock(&pool->lock);
+	while ((request = next_request(pool))) {
+		bool first;
+
+		pthread_mutex_unlock(&pool->lock);
+		request->error = carry_out(request);
+		look_where(request);
+		pthread_mutex_lock(&pool->lock);
+		first = !pool->done;
+		put_done(pool, request);
+		if (first) {
+			event_signal(pool->watch.fd);
+		}
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return NULL;
+}
+
+/* With the lock held. The first thread must start; where another one does not, those that are there do its work. */
+static int add_thread(struct block_pool *pool)
+{
+	int error = pthread_create(&pool->thread[pool->threads], NULL, work, pool);
+
+	pool->threads += error == 0;
+	return -error;
+}
+
+void pool_submit(struct block_request *request)
+{
+	struct block_pool *pool = request->block->pool;
+
+	request->next = NULL;
+	request->generation = request->block->extents.generation;
+	pthread_mutex_lock(&pool->lock);
+	*pool->queue_end = request;
+	pool->queue_end = &request->next;
+	if (pool->idle == 0 && pool->threads < pool->max_threads) {
+		add_thread(pool);
+	}
+	pthread_cond_signal(&pool->work);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_reap(struct block_pool *pool)
+{
+	struct block_request *done;
+
+	event_take(pool->watch.fd);
+	pthread_mutex_lock(&pool->lock);
+	done = pool->done;
+	pool->done = NULL;
+	pool->done_end = &pool->done;
+	pthread_mutex_unlock(&pool->lock);
+	while (done) {
+		struct block_request *next = done->next;
+
+		block_done(done);
+		done = next;
+	}
+}
+
+static void ready(void *context, uint32_t events)
+{
+	(void)events;
+	pool_reap(context);
+}
+
+int block_pool_init(struct block_pool *pool, struct loop *loop, unsigned threads, struct ring *ring)
+{
+	int result;
+
+	*pool = (struct block_pool){.loop = loop, .ring = ring};
+	pool->max_threads = threads < BLOCK_MAX_THREADS ? threads : BLOCK_MAX_THREADS;
+	pool->queue_end = &pool->queue;
+	pool->done_end = &pool->done;
+	pthread_mutex_init(&pool->lock, NULL);
+	pthread_cond_init(&pool->work, NULL);
+	pool->watch = (struct loop_watch){event_create(), ready, pool};
+	if (pool->watch.fd < 0) {
+		return pool->watch.fd;
+	}
+	pthread_mutex_lock(&pool->lock);
+	result = add_thread(pool);
+	pthread_mutex_unlock(&pool->lock);
+	if (result < 0 || (result = loop_add(loop, &pool->watch, EPOLLIN)) < 0) {
+		return result;
+	}
+	return ring ? ring_attach(pool) : 0;
+}
+
+void block_pool_destroy(struct block_pool *pool)
+{
+	if (!pool->loop) {
+		return;
+	}
+	pthread_mutex_lock(&pool->lock);
+	pool->stopping = true;
+	pthread_cond_broadcast(&pool->work);
+	pthread_mutex_unlock(&pool->lock);
+	for (unsigned i = 0; i < pool->threads; i++) {
+		pthread_join(pool->thread[i], NULL);
+	}
+	if (pool->ring) {
+		ring_detach(pool);
+	}
+	if (pool->watch.fd >= 0) {
+		loop_remove(pool->loop, &pool->watch);
+		close(pool->watch.fd);
+	}
+	pool->loop = NULL;
+}

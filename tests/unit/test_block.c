@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/* The block layer over every format, with a ring and with threads alone: what is written is read back, whoever did it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <errno.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "host/block.h"
+#include "host/ring.h"
+#include "host/say.h"
+
+#define DISK_SIZE (12u << 20)
+#define PAGE      4096u
+#define PAGES     (DISK_SIZE / PAGE)
+#define MOST      32u        /* requests under way */
+#define LONGEST   48u        /* pages */
+#define ANYTHING  UINT32_MAX /* a discarded page may keep what it had */
+
+struct way {
+	bool ring;
+	enum xd_format format;
+	enum xd_type type;
+};
+
+static const struct way ways[] = {
+    {true, XD_FORMAT_RAW, XD_TYPE_FIXED},    {true, XD_FORMAT_VHD, XD_TYPE_FIXED},
+    {true, XD_FORMAT_VHD, XD_TYPE_DYNAMIC},  {true, XD_FORMAT_VHDX, XD_TYPE_DYNAMIC},
+    {true, XD_FORMAT_VHDX, XD_TYPE_FIXED},   {false, XD_FORMAT_RAW, XD_TYPE_FIXED},
+    {false, XD_FORMAT_VHDX, XD_TYPE_DYNAMIC}};
+#define WAYS (sizeof(ways) / sizeof(ways[0]))
+
+struct slot {
+	struct block_request request; /* first */
+	struct world *world;
+	bool busy;
+	uint32_t first, count; /* pages */
+	uint32_t value;
+	struct iovec iov[2];
+	uint8_t *memory;
+};
+
+struct world {
+	char path[64];
+	struct loop loop;
+	struct ring *ring;
+	struct block_pool pool;
+	struct block block;
+	struct slot slot[MOST];
+	unsigned busy, by_ring;
+	uint32_t seed;
+	uint32_t page[PAGES]; /* what each page holds, all over; 0: zeros */
+	bool taken[PAGES];
+};
+
+static uint32_t rnd(struct world *w, uint32_t below)
+{
+	w->seed = w->seed * 1664525u + 1013904223u;
+	return (w->seed >> 8) % below;
+}
+
+static void create(struct world *w, const struct way *way)
+{
+	struct xd_create how = {.path = w->path,
+				.format = way->format,
+				.type = way->type,
+				.flags = XD_CREATE_OVERWRITE,
+				.virtual_size = DISK_SIZE};
+
+	snprintf(w->path, sizeof(w->path), "/tmp/xenolith-block.%d", (int)getpid());
+	assert_int_equal(xd_create(&how, NULL), 0);
+	assert_int_equal(loop_init(&w->loop), 0);
+	w->ring = way->ring ? ring_create() : NULL;
+	assert_int_equal(block_pool_init(&w->pool, &w->loop, 3, w->ring), 0);
+	assert_int_equal(block_open(&w->block, &w->pool, w->path, way->format, false), 0);
+	for (unsigned i = 0; i < MOST; i++) {
+		w->slot[i].world = w;
+		w->slot[i].memory = malloc(LONGEST * PAGE);
+	}
+}
+
+static void destroy(struct world *w)
+{
+	for (unsigned i = 0; i < MOST; i++) {
+		free(w->slot[i].memory);
+	}
+	block_close(&w->block);
+	block_pool_destroy(&w->pool);
+	ring_destroy(w->ring);
+	loop_destroy(&w->loop);
+	unlink(w->path);
+}
+
+static void fill(uint8_t *at, uint32_t value)
+{
+	for (uint32_t i = 0; i < PAGE; i += 4) {
+		memcpy(at + i, &value, 4);
+	}
+}
+
+static void check_page(const uint8_t *at, uint32_t value)
+{
+	uint8_t expected[PAGE];
+
+	if (value == ANYTHING) {
+		return;
+	}
+	fill(expected, value);
+	assert_memory_equal(at, expected, PAGE);
+}
+
+static void completed(struct block_request *request, int error)
+{
+	struct slot *slot = (struct slot *)request;
+	struct world *w = slot->world;
+
+	assert_int_equal(error, 0);
+	for (uint32_t i = 0; i < slot->count; i++) {
+		if (request->operation == BLOCK_READ) {
+			check_page(slot->memory + i * PAGE, w->page[slot->first + i]);
+		}
+		w->taken[slot->first + i] = false;
+	}
+	slot->busy = false;
+	w->busy--;
+}
+
+static bool take(struct world *w, struct slot *slot)
+{
+	slot->count = 1 + rnd(w, rnd(w, 4) ? 4 : LONGEST);
+	slot->first = rnd(w, PAGES - slot->count);
+	for (uint32_t i = 0; i < slot->count; i++) {
+		if (w->taken[slot->first + i]) {
+			return false;
+		}
+	}
+	memset(w->taken + slot->first, true, slot->count);
+	return true;
+}
+
+/* A page of its memory stays apart, so that vectors of two are seen as well. */
+static void aim(struct slot *slot)
+{
+	slot->iov[0] = (struct iovec){slot->memory, PAGE};
+	slot->iov[1] = (struct iovec){slot->memory + PAGE, (slot->count - 1) * PAGE};
+	slot->request.iov = slot->iov;
+	slot->request.iov_count = slot->count > 1 ? 2 : 1;
+	slot->request.offset = (uint64_t)slot->first * PAGE;
+	slot->request.length = (uint64_t)slot->count * PAGE;
+	slot->request.block = &slot->world->block;
+	slot->request.complete = completed;
+}
+
+static void start(struct world *w, struct slot *slot)
+{
+	static const enum block_operation mix[] = {BLOCK_READ,  BLOCK_READ,   BLOCK_READ,
+						   BLOCK_WRITE, BLOCK_WRITE,  BLOCK_WRITE,
+						   BLOCK_ZERO,  BLOCK_DISCARD};
+	struct block_request *request = &slot->request;
+	unsigned before = w->block.in_ring;
+
+	if (!take(w, slot)) {
+		return;
+	}
+	memset(request, 0, sizeof(*request));
+	aim(slot);
+	request->operation = mix[rnd(w, w->seed & 0x40000000 ? 6 : 8)];
+	request->durable = request->operation == BLOCK_WRITE && rnd(w, 16) == 0;
+	for (uint32_t i = 0; i < slot->count && request->operation != BLOCK_READ; i++) {
+		slot->value = request->operation == BLOCK_WRITE  ? rnd(w, 1u << 24) + 1
+			      : request->operation == BLOCK_ZERO ? 0
+								 : ANYTHING;
+		w->page[slot->first + i] = slot->value;
+		fill(slot->memory + i * PAGE, slot->value);
+	}
+	slot->busy = true;
+	w->busy++;
+	block_submit(request);
+	w->by_ring += w->block.in_ring > before;
+}
+
+static void churn(struct world *w, unsigned requests)
+{
+	for (unsigned i = 0; i < requests; i++) {
+		struct slot *slot = &w->slot[rnd(w, MOST)];
+
+		if (!slot->busy) {
+			start(w, slot);
+		}
+		if (w->busy > rnd(w, MOST)) {
+			loop_turn(&w->loop, 10);
+		}
+	}
+	block_drain(&w->block);
+	assert_int_equal(w->busy, 0);
+}
+
+static void check_all(struct world *w)
+{
+	uint8_t *page = malloc(PAGE);
+
+	for (uint32_t i = 0; i < PAGES; i++) {
+		assert_int_equal(xd_read(w->block.image, page, PAGE, (uint64_t)i * PAGE, NULL), 0);
+		check_page(page, w->page[i]);
+	}
+	free(page);
+}
+
+static void what_is_written_is_read_back_by_whoever(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < WAYS; i++) {
+		struct world *w = calloc(1, sizeof(*w));
+
+		w->seed = (uint32_t)i;
+		create(w, &ways[i]);
+		churn(w, 6000);
+		check_all(w);
+		assert_true(!w->ring == !w->by_ring);
+		destroy(w);
+		free(w);
+	}
+}
+
+static void done_once(struct block_request *request, int error)
+{
+	*(int *)request->iov[0].iov_base = error;
+}
+
+static void a_read_past_the_files_end_is_the_librarys(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	uint8_t memory[PAGE] = {0};
+	struct iovec iov = {memory, PAGE};
+	struct block_request request = {
+	    .block = &w->block, .length = PAGE, .iov = &iov, .iov_count = 1, .complete = done_once};
+
+	(void)state;
+	create(w, &ways[0]);
+	memory[100] = 1;
+	assert_int_equal(truncate(w->path, 0), 0);
+	block_submit(&request);
+	block_drain(&w->block);
+	assert_int_equal(memory[100], 0);
+	destroy(w);
+	free(w);
+}
+
+/* Both exist in the wild: a container's filter, and a kernel without. */
+static void without_permission_there_is_no_ring(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (pid == 0) {
+		scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+		seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(io_uring_setup), 0);
+		seccomp_load(filter);
+		_exit(ring_create() ? 1 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* A process that is broken into must not open files by its ring. */
+static void the_ring_does_nothing_but_read_and_write(void **state)
+{
+	struct ring *ring = ring_create();
+	struct io_uring_sqe *entry = io_uring_get_sqe(&ring->uring);
+	struct io_uring_cqe *result;
+
+	(void)state;
+	io_uring_prep_openat(entry, AT_FDCWD, "/etc/passwd", O_RDONLY, 0);
+	assert_int_equal(io_uring_submit_and_wait(&ring->uring, 1), 1);
+	assert_int_equal(io_uring_peek_cqe(&ring->uring, &result), 0);
+	assert_int_equal(result->res, -EACCES);
+	ring_destroy(ring);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_is_written_is_read_back_by_whoever),
+	    cmocka_unit_test(a_read_past_the_files_end_is_the_librarys),
+	    cmocka_unit_test(without_permission_there_is_no_ring),
+	    cmocka_unit_test(the_ring_does_nothing_but_read_and_write),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
