@@ -34,6 +34,7 @@ include disk/sanitized.mk
 $(eval $(call unit_test,vhd,tests/unit/test_vhd.c $(DISK_ASAN),$(DISK_ASAN) -pthread))
 $(eval $(call unit_test,vhd_parents,tests/unit/test_vhd_parents.c $(DISK_ASAN),$(DISK_ASAN) -pthread))
 $(eval $(call unit_test,vhd_crash,tests/unit/test_vhd_crash.c tests/unit/crash_io.c $(DISK_ASAN),$(DISK_ASAN) -pthread))
+$(eval $(call unit_test,disk_hold,tests/unit/test_disk_hold.c $(DISK_ASAN),$(DISK_ASAN) -pthread))
 $(eval $(call fuzzer,vhd,tests/fuzz/fuzz_vhd.c tests/fuzz/fuzz_vhdx_store.c $(DISK_FUZZ),$(DISK_FUZZ) -pthread))
 
 # --- installing -----------------------------------------------------------------------------------------------------------

@@ -20,14 +20,14 @@ int xd_resize(struct xd_image *image, uint64_t virtual_size, uint32_t flags, str
 	err = err ? err : &unused;
 	if ((r = need_write(image, image->driver->resize, err)))
 		return r;
-	pthread_rwlock_wrlock(&image->quiesce);
+	xd_alone_begin(image);
 	if (virtual_size < image->virtual_size && !(flags & XD_RESIZE_SHRINK))
 		r = xd_fail(
 		    err, XD_E_INVAL, XD_NO_OFFSET, "the disk would shrink from %llu to %llu bytes",
 		    (unsigned long long)image->virtual_size, (unsigned long long)virtual_size);
 	else if (virtual_size != image->virtual_size)
 		r = image->driver->resize(image, virtual_size, err);
-	pthread_rwlock_unlock(&image->quiesce);
+	xd_alone_end(image);
 	return r;
 }
 
@@ -39,9 +39,9 @@ int xd_compact(struct xd_image *image, const struct xd_progress *progress, struc
 	err = err ? err : &unused;
 	if ((r = need_write(image, true, err)) || !image->driver->compact)
 		return r;
-	pthread_rwlock_wrlock(&image->quiesce);
+	xd_alone_begin(image);
 	r = image->driver->compact(image, progress, err);
-	pthread_rwlock_unlock(&image->quiesce);
+	xd_alone_end(image);
 	return r;
 }
 
@@ -56,8 +56,8 @@ int xd_set_parent(struct xd_image *image, struct xd_image *parent, const char *p
 		return xd_fail(err, XD_E_INVAL, XD_NO_OFFSET, "not a differencing image");
 	if ((r = need_write(image, image->driver->set_parent, err)))
 		return r;
-	pthread_rwlock_wrlock(&image->quiesce);
+	xd_alone_begin(image);
 	r = image->driver->set_parent(image, parent, path, err);
-	pthread_rwlock_unlock(&image->quiesce);
+	xd_alone_end(image);
 	return r;
 }

@@ -52,8 +52,8 @@ int xd_check(struct xd_image *image, uint32_t flags, xd_finding_fn fn, void *ctx
 	memset(checker.report, 0, sizeof(*checker.report));
 	if (checker.repair && !(image->flags & XD_OPEN_WRITE))
 		return xd_fail(err, XD_E_READONLY, XD_NO_OFFSET, "opened read-only");
-	pthread_rwlock_wrlock(&image->quiesce);
+	xd_alone_begin(image);
 	r = image->driver->check(image, &checker, err);
-	pthread_rwlock_unlock(&image->quiesce);
+	xd_alone_end(image);
 	return r;
 }

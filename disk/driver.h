@@ -8,12 +8,14 @@
  *
  * Locking: the core holds image->quiesce for reading around map, writev, zero, discard, flush and prepare_write, which
  * therefore run side by side and guard the driver's own state by the driver's own lock; and for writing around resize, compact,
- * check and set_parent, which run alone. open and close have the image to themselves. create has no image.
+ * check and set_parent, which run alone and wait for all holds (disk/hold.c). open and close have the image to themselves. create
+ * has no image.
  */
 #ifndef XENOLITH_DISK_DRIVER_H
 #define XENOLITH_DISK_DRIVER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "disk/xdisk.h"
 
@@ -36,6 +38,14 @@ struct xd_image {
 	struct xd_image
 	    *parent; /* set by the core after driver->open; NULL with XD_OPEN_NO_PARENTS */
 	pthread_rwlock_t quiesce;
+
+	/* Those on their way to a place in the file that they looked up, see xd_user_enter(). */
+	atomic_uint epoch; /* 0 or 1 */
+	atomic_uint users[2];
+
+	pthread_mutex_t hold_lock; /* guards all below */
+	pthread_cond_t hold_gone;
+	unsigned int holds, hold_refused;
 };
 
 /* A slice of a caller's vector: `length` bytes from byte `skip` on. */
@@ -103,6 +113,30 @@ struct xd_driver {
 };
 
 extern const struct xd_driver xd_raw_driver, xd_vhd_driver, xd_vhdx_driver;
+
+/* --- whoever uses a place (disk/hold.c) -------------------------------------------------------------------------------------- */
+
+/*
+ * A place that was given up may still be the target of those who looked it up before. They are counted in two epochs: a driver that
+ * wants to use such a place again waits until all who came before are gone, without ever stopping those who come. Enter before
+ * the place is looked up.
+ */
+static inline unsigned int xd_user_enter(struct xd_image *image)
+{
+	unsigned int epoch = atomic_load_explicit(&image->epoch, memory_order_relaxed);
+
+	atomic_fetch_add_explicit(&image->users[epoch], 1, memory_order_relaxed);
+	return epoch;
+}
+
+static inline void xd_user_leave(struct xd_image *image, unsigned int epoch)
+{
+	atomic_fetch_sub_explicit(&image->users[epoch], 1, memory_order_release);
+}
+
+/* Waits until nobody else uses the image and nothing is held, and keeps it so. */
+void xd_alone_begin(struct xd_image *image);
+void xd_alone_end(struct xd_image *image);
 
 /* --- errors (disk/error.c) ---------------------------------------------------------------------------------------------- */
 

@@ -4,29 +4,57 @@
 
 #include "disk/driver.h"
 
-static int check_range(struct xd_image *image, uint64_t offset, uint64_t length,
-		       struct xd_error *err)
+/* All checks are made with the lock held that the request is then carried out under: the size may change. */
+
+static int check_end(struct xd_image *image, uint64_t offset, uint64_t length, struct xd_error *err)
 {
 	uint64_t size = image->virtual_size;
 
-	if (offset > size || length > size - offset)
-		return xd_fail(err, XD_E_RANGE, XD_NO_OFFSET,
-			       "%llu bytes at %llu lie past the end of the disk, %llu",
-			       (unsigned long long)length, (unsigned long long)offset,
-			       (unsigned long long)size);
-	if (offset % XD_SECTOR || (length % XD_SECTOR && offset + length != size))
+	if (offset <= size && length <= size - offset)
+		return 0;
+	return xd_fail(
+	    err, XD_E_RANGE, XD_NO_OFFSET, "%llu bytes at %llu lie past the end of the disk, %llu",
+	    (unsigned long long)length, (unsigned long long)offset, (unsigned long long)size);
+}
+
+static int check_range(struct xd_image *image, uint64_t offset, uint64_t length,
+		       struct xd_error *err)
+{
+	int r = check_end(image, offset, length, err);
+
+	if (r)
+		return r;
+	if (offset % XD_SECTOR || (length % XD_SECTOR && offset + length != image->virtual_size))
 		return xd_fail(err, XD_E_RANGE, XD_NO_OFFSET,
 			       "%llu bytes at %llu are no whole sectors",
 			       (unsigned long long)length, (unsigned long long)offset);
 	return 0;
 }
 
-static int check_write(struct xd_image *image, uint64_t offset, uint64_t length,
+/* With the lock held from success on. */
+static int begin(struct xd_image *image, uint64_t offset, uint64_t length, struct xd_error *err)
+{
+	int r;
+
+	pthread_rwlock_rdlock(&image->quiesce);
+	r = check_range(image, offset, length, err);
+	if (r)
+		pthread_rwlock_unlock(&image->quiesce);
+	return r;
+}
+
+static int begin_write(struct xd_image *image, uint64_t offset, uint64_t length,
 		       struct xd_error *err)
 {
 	if (!(image->flags & XD_OPEN_WRITE))
 		return xd_fail(err, XD_E_READONLY, XD_NO_OFFSET, "opened read-only");
-	return check_range(image, offset, length, err);
+	return begin(image, offset, length, err);
+}
+
+static int end(struct xd_image *image, int r)
+{
+	pthread_rwlock_unlock(&image->quiesce);
+	return r;
 }
 
 static int no_parent(uint64_t offset, struct xd_error *err)
@@ -46,18 +74,18 @@ static int map_parent(struct xd_image *image, uint64_t offset, uint64_t length, 
 		      struct xd_run *run, struct xd_error *err)
 {
 	struct xd_image *parent = image->parent;
+	uint64_t size = parent ? xd_get_size(parent) : 0;
 	int r = 0;
 
 	if (!parent)
 		return no_parent(offset, err);
-	if (offset >= parent->virtual_size) {
+	if (offset >= size) {
 		run->kind = XD_KIND_HOLE;
 		run->depth = 0;
 		run->length = length;
 		run->layer = parent;
 	} else {
-		r = map_one(parent, offset, xd_min(length, parent->virtual_size - offset), flags,
-			    run, err);
+		r = map_one(parent, offset, xd_min(length, size - offset), flags, run, err);
 	}
 	run->depth++;
 	run->flags = 0;
@@ -72,15 +100,16 @@ static int map_one(struct xd_image *image, uint64_t offset, uint64_t length, uin
 
 	pthread_rwlock_rdlock(&image->quiesce);
 	*run = (struct xd_run){.offset = offset, .length = length, .layer = image};
-	r = image->driver->map(image, offset, length, run, err);
+	r = check_end(image, offset, length, err);
+	if (!r)
+		r = image->driver->map(image, offset, length, run, err);
 	if (!r && run->kind == XD_KIND_PARENT && !(flags & XD_MAP_SHALLOW))
 		r = map_parent(image, offset, run->length, flags, run, err);
 	else if (!r && run->kind == XD_KIND_DATA && (flags & XD_MAP_HOLES)) {
 		xd_io_extent(&image->io, run->file_offset, &run->length, &hole);
 		run->kind = hole ? XD_KIND_ZERO : XD_KIND_DATA;
 	}
-	pthread_rwlock_unlock(&image->quiesce);
-	return r;
+	return end(image, r);
 }
 
 /* Whether b goes on where a ends, in every respect. */
@@ -100,8 +129,9 @@ int xd_map(struct xd_image *image, uint64_t offset, uint64_t length, uint32_t fl
 
 	err = err ? err : &unused;
 	*count = 0;
-	if ((r = check_range(image, offset, length, err)))
+	if ((r = begin(image, offset, length, err)))
 		return r;
+	end(image, 0);
 	while (length) {
 		struct xd_run run;
 
@@ -130,12 +160,11 @@ int xd_read_parent(struct xd_image *image, const struct xd_slice *slice, uint64_
 {
 	struct xd_image *parent = image->parent;
 	struct xd_slice part;
-	uint64_t have;
+	uint64_t have, size = parent ? xd_get_size(parent) : 0;
 
 	if (!parent)
 		return no_parent(offset, err);
-	have = offset < parent->virtual_size ? xd_min(slice->length, parent->virtual_size - offset)
-					     : 0;
+	have = offset < size ? xd_min(slice->length, size - offset) : 0;
 	part = xd_slice_part(slice, have, slice->length - have);
 	xd_slice_zero(&part);
 	part = xd_slice_part(slice, 0, have);
@@ -152,12 +181,11 @@ static int read_run(struct xd_image *image, const struct xd_run *run, const stru
 	}
 }
 
-static int read_layer(struct xd_image *image, const struct xd_slice *slice, uint64_t offset,
-		      struct xd_error *err)
+static int read_locked(struct xd_image *image, const struct xd_slice *slice, uint64_t offset,
+		       struct xd_error *err)
 {
 	int r = 0;
 
-	pthread_rwlock_rdlock(&image->quiesce);
 	for (uint64_t at = 0; !r && at < slice->length;) {
 		struct xd_run run = {.offset = offset + at, .length = slice->length - at};
 
@@ -169,8 +197,17 @@ static int read_layer(struct xd_image *image, const struct xd_slice *slice, uint
 		}
 		at += run.length;
 	}
-	pthread_rwlock_unlock(&image->quiesce);
 	return r;
+}
+
+static int read_layer(struct xd_image *image, const struct xd_slice *slice, uint64_t offset,
+		      struct xd_error *err)
+{
+	int r;
+
+	pthread_rwlock_rdlock(&image->quiesce);
+	r = check_end(image, offset, slice->length, err);
+	return end(image, r ? r : read_locked(image, slice, offset, err));
 }
 
 static int make_slice(const struct iovec *iov, int iovcnt, struct xd_slice *slice,
@@ -197,9 +234,9 @@ int xd_readv(struct xd_image *image, const struct iovec *iov, int iovcnt, uint64
 
 	err = err ? err : &unused;
 	if ((r = make_slice(iov, iovcnt, &slice, err)) ||
-	    (r = check_range(image, offset, slice.length, err)))
+	    (r = begin(image, offset, slice.length, err)))
 		return r;
-	return read_layer(image, &slice, offset, err);
+	return end(image, read_locked(image, &slice, offset, err));
 }
 
 int xd_read(struct xd_image *image, void *buf, size_t length, uint64_t offset, struct xd_error *err)
@@ -220,12 +257,9 @@ int xd_writev(struct xd_image *image, const struct iovec *iov, int iovcnt, uint6
 
 	err = err ? err : &unused;
 	if ((r = make_slice(iov, iovcnt, &slice, err)) ||
-	    (r = check_write(image, offset, slice.length, err)))
+	    (r = begin_write(image, offset, slice.length, err)))
 		return r;
-	pthread_rwlock_rdlock(&image->quiesce);
-	r = slice.length ? image->driver->writev(image, &slice, offset, err) : 0;
-	pthread_rwlock_unlock(&image->quiesce);
-	return r;
+	return end(image, slice.length ? image->driver->writev(image, &slice, offset, err) : 0);
 }
 
 int xd_write(struct xd_image *image, const void *buf, size_t length, uint64_t offset,
@@ -242,12 +276,9 @@ int xd_zero(struct xd_image *image, uint64_t offset, uint64_t length, struct xd_
 	int r;
 
 	err = err ? err : &unused;
-	if ((r = check_write(image, offset, length, err)))
+	if ((r = begin_write(image, offset, length, err)))
 		return r;
-	pthread_rwlock_rdlock(&image->quiesce);
-	r = length ? image->driver->zero(image, offset, length, err) : 0;
-	pthread_rwlock_unlock(&image->quiesce);
-	return r;
+	return end(image, length ? image->driver->zero(image, offset, length, err) : 0);
 }
 
 int xd_discard(struct xd_image *image, uint64_t offset, uint64_t length, struct xd_error *err)
@@ -256,13 +287,11 @@ int xd_discard(struct xd_image *image, uint64_t offset, uint64_t length, struct 
 	int r;
 
 	err = err ? err : &unused;
-	if ((r = check_write(image, offset, length, err)))
+	if ((r = begin_write(image, offset, length, err)))
 		return r;
-	pthread_rwlock_rdlock(&image->quiesce);
-	r = length && image->driver->discard ? image->driver->discard(image, offset, length, err)
-					     : 0;
-	pthread_rwlock_unlock(&image->quiesce);
-	return r;
+	if (length && image->driver->discard)
+		r = image->driver->discard(image, offset, length, err);
+	return end(image, r);
 }
 
 int xd_flush(struct xd_image *image, struct xd_error *err)
@@ -274,8 +303,7 @@ int xd_flush(struct xd_image *image, struct xd_error *err)
 		return 0;
 	pthread_rwlock_rdlock(&image->quiesce);
 	r = image->driver->flush(image, err ? err : &unused);
-	pthread_rwlock_unlock(&image->quiesce);
-	return r;
+	return end(image, r);
 }
 
 int xd_prepare_write(struct xd_image *image, struct xd_error *err)
@@ -284,10 +312,9 @@ int xd_prepare_write(struct xd_image *image, struct xd_error *err)
 	int r;
 
 	err = err ? err : &unused;
-	if ((r = check_write(image, 0, 0, err)))
+	if ((r = begin_write(image, 0, 0, err)))
 		return r;
-	pthread_rwlock_rdlock(&image->quiesce);
-	r = image->driver->prepare_write ? image->driver->prepare_write(image, err) : 0;
-	pthread_rwlock_unlock(&image->quiesce);
-	return r;
+	if (image->driver->prepare_write)
+		r = image->driver->prepare_write(image, err);
+	return end(image, r);
 }

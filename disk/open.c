@@ -20,8 +20,23 @@ static int open_layer(struct layer *layer, struct xd_error *err);
 static void free_image(struct xd_image *image)
 {
 	pthread_rwlock_destroy(&image->quiesce);
+	pthread_mutex_destroy(&image->hold_lock);
+	pthread_cond_destroy(&image->hold_gone);
 	free(image->path);
 	free(image);
+}
+
+/* Whoever waits to have the image alone gets it: I/O that never pauses must not keep a resize out for good. */
+static void init_locks(struct xd_image *image)
+{
+	pthread_rwlockattr_t attr;
+
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&image->quiesce, &attr);
+	pthread_rwlockattr_destroy(&attr);
+	pthread_mutex_init(&image->hold_lock, NULL);
+	pthread_cond_init(&image->hold_gone, NULL);
 }
 
 static struct xd_image *new_image(const struct xd_open *how)
@@ -30,7 +45,7 @@ static struct xd_image *new_image(const struct xd_open *how)
 
 	if (!image)
 		return NULL;
-	pthread_rwlock_init(&image->quiesce, NULL);
+	init_locks(image);
 	image->flags = how->flags;
 	image->io = how->io;
 	image->logical_sector = image->physical_sector = XD_SECTOR;

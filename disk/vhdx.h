@@ -76,7 +76,7 @@ struct vhdx_space {
 	uint64_t hint;             /* MiB: no block fits below */
 	struct vhdx_extent *freed; /* given up, not free yet: oldest first */
 	size_t freed_count, freed_room;
-	size_t freed_aged; /* of them, committed before v->epoch last changed */
+	size_t freed_aged; /* of them, committed before image->epoch last changed */
 };
 
 /* A block that has space and no BAT entry yet, because its first data is on the way. */
@@ -125,7 +125,8 @@ struct vhdx {
 	uint64_t fresh;            /* bytes: from here on the file has never held anything */
 
 	pthread_mutex_t commit_lock;
-	uint8_t *entry;        /* room for the largest log entry; made by the first commit */
+	uint8_t *entry; /* room for log entries; grows with the largest so far */
+	uint32_t entry_sectors;
 	uint64_t log_sequence; /* of the next entry */
 	uint32_t log_head;     /* where it goes, bytes in the log */
 	bool log_open;         /* header.log_guid is set and the log holds an entry of ours */
@@ -134,12 +135,6 @@ struct vhdx {
 	struct vhdx_cache cache;
 	struct vhdx_space space;
 	struct vhdx_pending *pending;
-	/*
-	 * Writers on their way to a place that they looked up. Those of the other epoch came before it last changed; space that
-	 * was given up since then may still be a target of theirs.
-	 */
-	unsigned int epoch; /* 0 or 1 */
-	atomic_uint writers[2];
 };
 
 /* --- checksums and GUIDs (disk/vhdx_crc32c.c) ------------------------------------------------------------------------------ */
@@ -310,7 +305,10 @@ int vhdx_bitmap_run(struct vhdx *v, uint64_t sector, uint64_t count, bool *set, 
 /* The chunk's sector bitmap exists. */
 int vhdx_bitmap_set(struct vhdx *v, uint64_t sector, uint64_t count, bool set,
 		    struct xd_error *err);
-/* Calls fn for every BAT entry that the disk has, in order, reading past the cache. Only when nothing is dirty. */
+/*
+ * Calls fn for every BAT entry that the disk has and that is not zero (no block, no place), in order, reading past the cache. Only
+ * when nothing is dirty.
+ */
 typedef int (*vhdx_bat_fn)(struct vhdx *v, uint64_t index, uint64_t entry, void *ctx,
 			   struct xd_error *err);
 int vhdx_bat_walk(struct vhdx *v, vhdx_bat_fn fn, void *ctx, struct xd_error *err);
@@ -340,7 +338,7 @@ int vhdx_space_take(struct vhdx *v, uint64_t length, uint64_t *offset, struct xd
 int vhdx_space_give(struct vhdx *v, uint64_t offset, uint64_t length, struct xd_error *err);
 /* Never was in a BAT entry: free at once. */
 void vhdx_space_drop(struct vhdx *v, uint64_t offset, uint64_t length);
-/* The first `count` of space.freed are committed: frees those that no writer can be on its way to. */
+/* The first `count` of space.freed are committed: frees those that nobody can be on the way to. */
 void vhdx_space_release(struct vhdx *v, size_t count);
 /* Sets or clears without looking; true where some of it was set before. */
 bool vhdx_space_mark(struct vhdx_space *space, uint64_t offset, uint64_t length);
@@ -349,18 +347,6 @@ bool vhdx_space_take_below(struct vhdx_space *space, uint64_t length, uint64_t b
 			   uint64_t *offset);
 /* Lowers space->end to what is used. */
 void vhdx_space_trim(struct vhdx_space *space);
-
-/* With lock held, before a place is looked up; the result goes to vhdx_writer_leave(), which needs no lock. */
-static inline unsigned int vhdx_writer_enter(struct vhdx *v)
-{
-	atomic_fetch_add_explicit(&v->writers[v->epoch], 1, memory_order_relaxed);
-	return v->epoch;
-}
-
-static inline void vhdx_writer_leave(struct vhdx *v, unsigned int epoch)
-{
-	atomic_fetch_sub_explicit(&v->writers[epoch], 1, memory_order_release);
-}
 
 /* --- verbs ----------------------------------------------------------------------------------------------------------------- */
 

@@ -279,7 +279,7 @@ int vhdx_write_block(struct vhdx *v, uint64_t block, uint64_t in_block, uint64_t
 	int ret;
 
 	pthread_mutex_lock(&v->lock);
-	epoch = vhdx_writer_enter(v);
+	epoch = xd_user_enter(v->image);
 	ret = block_entry(v, block, &entry, err);
 	present = !ret && vhdx_bat_state(entry) == VHDX_BLOCK_FULLY_PRESENT;
 	if (!ret && vhdx_bat_state(entry) == VHDX_BLOCK_PARTIALLY_PRESENT)
@@ -290,7 +290,7 @@ int vhdx_write_block(struct vhdx *v, uint64_t block, uint64_t in_block, uint64_t
 	/* The usual case has nothing to record afterwards. */
 	if (present)
 		ret = write_place(v, vhdx_bat_offset(entry) + in_block, length, slice, err);
-	vhdx_writer_leave(v, epoch);
+	xd_user_leave(v->image, epoch);
 	return ret;
 }
 

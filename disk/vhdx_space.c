@@ -268,8 +268,10 @@ static void release(struct vhdx *v, size_t count)
 void vhdx_space_release(struct vhdx *v, size_t count)
 {
 	struct vhdx_space *space = &v->space;
-	bool older = atomic_load_explicit(&v->writers[!v->epoch], memory_order_acquire);
-	bool newer = atomic_load_explicit(&v->writers[v->epoch], memory_order_acquire);
+	struct xd_image *image = v->image;
+	unsigned int epoch = image->epoch; /* changes here only */
+	bool older = atomic_load_explicit(&image->users[!epoch], memory_order_acquire);
+	bool newer = atomic_load_explicit(&image->users[epoch], memory_order_acquire);
 
 	if (!older && !newer) {
 		release(v, count);
@@ -278,6 +280,6 @@ void vhdx_space_release(struct vhdx *v, size_t count)
 		count -= space->freed_aged;
 		release(v, space->freed_aged);
 		space->freed_aged = count;
-		v->epoch = !v->epoch;
+		image->epoch = !epoch;
 	}
 }

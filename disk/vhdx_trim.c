@@ -63,14 +63,14 @@ static int punch_part(struct vhdx *v, uint64_t block, uint64_t in_block, uint64_
 	if (!v->io->ops->punch)
 		return 0;
 	pthread_mutex_lock(&v->lock);
-	epoch = vhdx_writer_enter(v);
+	epoch = xd_user_enter(v->image);
 	ret = vhdx_bat_get(v, vhdx_bat_index(v, block), &entry, err);
 	if (!ret)
 		ret = vhdx_bat_validate(v, block, entry, err);
 	pthread_mutex_unlock(&v->lock);
 	if (!ret && vhdx_bat_state(entry) == VHDX_BLOCK_FULLY_PRESENT)
 		ret = xd_io_zero(v->io, vhdx_bat_offset(entry) + in_block, length, err);
-	vhdx_writer_leave(v, epoch);
+	xd_user_leave(v->image, epoch);
 	return ret;
 }
 

@@ -263,6 +263,43 @@ const struct xd_io *xd_get_io(struct xd_image *image);
  */
 int xd_prepare_write(struct xd_image *image, struct xd_error *err);
 
+/* --- doing the I/O oneself ----------------------------------------------------------------------------------------------- */
+
+/*
+ * For callers with an I/O path of their own, io_uring say. xd_hold() answers like xd_map() where all of a request lies, and keeps
+ * what it answered true until xd_release(), which any thread may call, whatever others do meanwhile:
+ * - the bytes of a run are at run->file_offset of xd_get_fd(run->layer), and stay there;
+ * - space that a discard or a zero of the range gives up is not used for anything else before the release. As
+ *   on any disk, of I/O to one range at the same time the outcome is open, but it is this range's and no other's;
+ * - xd_resize, xd_compact, xd_check and xd_set_parent wait until nothing is held. As long as one waits, new calls of xd_hold
+ *   find nothing. So a thread must not call these while it has I/O to release.
+ * What is held is known by the place only: release soon, and look up each request anew.
+ *
+ * *count is the room in runs and becomes how many were filled, for the whole range, in order. It becomes 0, and nothing is held, where
+ * the library has to do the work: xd_readv, xd_writev. That is
+ * - always: where runs has too little room, where a layer's store has no descriptor (memory, a log replayed in memory), where the
+ *   parent is open for writing, and while one of the above waits;
+ * - with XD_HOLD_WRITE: where any of the range is not allocated in the image itself, or its bitmap would have to change.
+ * Without XD_HOLD_WRITE, runs that are not XD_KIND_DATA read as zero. A read that ends early (the store is shorter than the run)
+ * reads as zero from there on. With it, all runs are DATA and XD_RUN_IN_PLACE, and xd_prepare_write() has been called.
+ *
+ * Writes of this kind are data like any other: when they have completed, xd_flush() makes them durable. Descriptors stay the
+ * library's; for O_DIRECT open "/proc/self/fd/N" anew, then the file system's alignment is the caller's to keep.
+ */
+#define XD_HOLD_WRITE (1u << 0) /* to write; else to read */
+
+struct xd_hold {
+	struct xd_image *image; /* NULL: nothing is held */
+	unsigned int epoch;     /* the library's own */
+};
+
+int xd_hold(struct xd_image *image, uint64_t offset, uint64_t length, uint32_t flags,
+	    struct xd_run *runs, size_t *count, struct xd_hold *hold, struct xd_error *err);
+/* Once for each xd_hold that held something; a second time, or for one that held nothing, does nothing. */
+void xd_release(struct xd_hold *hold);
+/* The descriptor under one layer (run->layer), or -1. The same as long as the handle lives. */
+int xd_get_fd(struct xd_image *layer);
+
 /* --- reading and writing ------------------------------------------------------------------------------------------------ */
 
 int xd_readv(struct xd_image *image, const struct iovec *iov, int iovcnt, uint64_t offset,
