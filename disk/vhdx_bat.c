@@ -192,6 +192,22 @@ int vhdx_bitmap_set(struct vhdx *v, uint64_t sector, uint64_t count, bool set, s
 	return 0;
 }
 
+/* A large disk that holds little is mostly zeros: they are passed over a page at a time. */
+static int walk_piece(struct vhdx *v, uint64_t index, const uint64_t *piece, uint64_t count,
+		      vhdx_bat_fn fn, void *ctx, struct xd_error *err)
+{
+	int ret = 0;
+
+	for (uint64_t i = 0; i < count && !ret; i++) {
+		if (i % VHDX_PAGE_WORDS == 0 &&
+		    xd_is_zero(piece + i, xd_min(VHDX_PAGE_WORDS, count - i) * 8))
+			i += VHDX_PAGE_WORDS - 1;
+		else if (piece[i])
+			ret = fn(v, index + i, piece[i], ctx, err);
+	}
+	return ret;
+}
+
 int vhdx_bat_walk(struct vhdx *v, vhdx_bat_fn fn, void *ctx, struct xd_error *err)
 {
 	uint64_t entries = vhdx_bat_entries(v->blocks, v->chunk_shift, v->has_parent);
@@ -204,8 +220,8 @@ int vhdx_bat_walk(struct vhdx *v, vhdx_bat_fn fn, void *ctx, struct xd_error *er
 		uint64_t here = xd_min(entries - index, WALK_BYTES / 8);
 
 		ret = xd_io_read(v->io, piece, here * 8, v->bat.offset + index * 8, err);
-		for (uint64_t i = 0; i < here && !ret; i++)
-			ret = fn(v, index + i, piece[i], ctx, err);
+		if (!ret)
+			ret = walk_piece(v, index, piece, here, fn, ctx, err);
 		index += here;
 	}
 	free(piece);

@@ -30,6 +30,24 @@ static struct vhdx_log_data *data_sector(struct vhdx *v, uint32_t i)
 	return (struct vhdx_log_data *)(v->entry + (1 + i) * VHDX_LOG_SECTOR);
 }
 
+/* Most commits are of a page or two. */
+static int make_room(struct vhdx *v, uint32_t sectors, struct xd_error *err)
+{
+	uint32_t room = v->entry_sectors ? v->entry_sectors : 4;
+	void *grown;
+
+	if (sectors <= v->entry_sectors)
+		return 0;
+	while (room < sectors)
+		room *= 2;
+	grown = realloc(v->entry, room * VHDX_LOG_SECTOR);
+	if (!grown)
+		return xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "no memory for a log entry");
+	v->entry = grown;
+	v->entry_sectors = room;
+	return 0;
+}
+
 /* Under lock: all dirty pages, as they are now, become the entry's sectors. */
 static void snapshot(struct vhdx *v, struct transaction *t)
 {
@@ -147,11 +165,13 @@ static int commit(struct vhdx *v, struct xd_error *err)
 	if (v->poisoned)
 		return xd_fail(err, XD_E_IO, XD_NO_OFFSET,
 			       "an earlier write of this image's structures failed; open it again");
-	if (!v->entry && !(v->entry = malloc(ENTRY_SECTORS * VHDX_LOG_SECTOR)))
-		return xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "no memory for a log entry");
 	pthread_mutex_lock(&v->lock);
-	snapshot(v, &t);
+	ret = make_room(v, 1 + v->cache.dirty_count, err);
+	if (!ret)
+		snapshot(v, &t);
 	pthread_mutex_unlock(&v->lock);
+	if (ret)
+		return ret;
 	/* Payload first: what the entry names must be there when the entry is. */
 	ret = xd_io_flush(v->io, err);
 	if (!ret && t.count)

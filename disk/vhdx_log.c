@@ -179,12 +179,31 @@ static int remember(struct finder *f, uint32_t at, const struct vhdx_log_entry *
 	return 0;
 }
 
+/* A log has hardly been used as a rule. No entry begins in a hole: it would have to begin with its signature. */
+static uint64_t skip_hole(const struct finder *f, uint64_t at, uint64_t *known)
+{
+	while (at >= *known && at < f->log.length) {
+		uint64_t length = f->log.length - at;
+		bool hole;
+
+		xd_io_extent(f->io, f->log.offset + at, &length, &hole);
+		*known = at + length;
+		if (hole)
+			at += length / VHDX_LOG_SECTOR * VHDX_LOG_SECTOR;
+		if (length < VHDX_LOG_SECTOR)
+			*known = at + VHDX_LOG_SECTOR;
+	}
+	return at;
+}
+
 static int scan(struct finder *f, struct xd_error *err)
 {
 	struct vhdx_log_entry entry;
+	uint64_t known = 0; /* up to here it is data */
 	bool good;
 
-	for (uint64_t at = 0; at < f->log.length; at += VHDX_LOG_SECTOR) {
+	for (uint64_t at = skip_hole(f, 0, &known); at < f->log.length;
+	     at = skip_hole(f, at + VHDX_LOG_SECTOR, &known)) {
 		int ret = check_entry(f, at, &good, &entry, err);
 
 		if (!ret && good)

@@ -155,21 +155,27 @@ static int read_items(struct vhdx *v, const struct vhdx_metadata_entry found[ITE
 	return v->has_parent ? read_locator(v, &found[ITEM_LOCATOR], err) : 0;
 }
 
-/* The table, VHDX_METADATA_TABLE_SIZE bytes, header checked; free() it. */
+/* The header, checked, and the entries that it counts; free() it. */
 static int read_table(struct vhdx *v, uint8_t **out, struct xd_error *err)
 {
-	struct vhdx_metadata_header *header;
-	uint8_t *table = malloc(VHDX_METADATA_TABLE_SIZE);
-	int ret;
+	struct vhdx_metadata_header header;
+	int ret = xd_io_read(v->io, &header, sizeof(header), v->metadata.offset, err);
+	size_t length = sizeof(struct vhdx_metadata_entry);
+	uint8_t *table;
 
+	if (ret)
+		return ret;
+	if (header.signature != VHDX_METADATA_SIGNATURE)
+		return corrupt(v, err, "no signature");
+	if (header.entry_count > VHDX_METADATA_MAX_ENTRIES)
+		return corrupt(v, err, "more than 2047 entries");
+	length *= header.entry_count;
+	table = malloc(sizeof(header) + length);
 	if (!table)
 		return xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "no memory for the metadata table");
-	header = (void *)table;
-	ret = xd_io_read(v->io, table, VHDX_METADATA_TABLE_SIZE, v->metadata.offset, err);
-	if (!ret && header->signature != VHDX_METADATA_SIGNATURE)
-		ret = corrupt(v, err, "no signature");
-	if (!ret && header->entry_count > VHDX_METADATA_MAX_ENTRIES)
-		ret = corrupt(v, err, "more than 2047 entries");
+	memcpy(table, &header, sizeof(header));
+	ret = xd_io_read(v->io, table + sizeof(header), length, v->metadata.offset + sizeof(header),
+			 err);
 	if (ret)
 		free(table);
 	else

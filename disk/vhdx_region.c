@@ -86,38 +86,42 @@ static int parse_table(struct vhdx *v, const uint8_t *table, uint64_t at, struct
 	return check_overlaps(v, err);
 }
 
-/* Both copies into tables[0] and [1]; *good is the first that is whole, or -1. */
-static int read_tables(struct vhdx *v, uint8_t *tables[2], int *good, struct xd_error *err)
+/* The copies are equal as a rule; then one sum says it of both. */
+static void judge_tables(struct vhdx *v, uint8_t *const tables[2])
 {
-	int ret = 0;
+	v->regions_differ = memcmp(tables[0], tables[1], VHDX_REGION_TABLE_SIZE) != 0;
+	v->region_good[0] = table_whole(tables[0]);
+	v->region_good[1] = v->regions_differ ? table_whole(tables[1]) : v->region_good[0];
+}
 
-	*good = -1;
-	for (int copy = 1; copy >= 0 && !ret; copy--) {
-		ret =
+static int load_tables(struct vhdx *v, uint8_t *const tables[2], struct xd_error *err)
+{
+	int good;
+
+	for (int copy = 0; copy < 2; copy++) {
+		int ret =
 		    xd_io_read(v->io, tables[copy], VHDX_REGION_TABLE_SIZE, copy_offset[copy], err);
-		v->region_good[copy] = !ret && table_whole(tables[copy]);
-		if (v->region_good[copy])
-			*good = copy;
+
+		if (ret)
+			return ret;
 	}
-	return ret;
+	judge_tables(v, tables);
+	if (!v->region_good[0] && !v->region_good[1])
+		return xd_fail(err, XD_E_CORRUPT, VHDX_REGION_TABLE_1,
+			       "both region tables are damaged");
+	good = v->region_good[0] ? 0 : 1;
+	return parse_table(v, tables[good], copy_offset[good], err);
 }
 
 int vhdx_region_load(struct vhdx *v, struct xd_error *err)
 {
-	uint8_t *both = malloc(2 * VHDX_REGION_TABLE_SIZE);
-	uint8_t *tables[2] = {both, both + VHDX_REGION_TABLE_SIZE};
-	int good, ret;
+	uint8_t *tables[2] = {malloc(VHDX_REGION_TABLE_SIZE), malloc(VHDX_REGION_TABLE_SIZE)};
+	int ret = tables[0] && tables[1]
+		      ? load_tables(v, tables, err)
+		      : xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "no memory for the region table");
 
-	if (!both)
-		return xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "no memory for the region table");
-	ret = read_tables(v, tables, &good, err);
-	if (!ret && good < 0)
-		ret = xd_fail(err, XD_E_CORRUPT, VHDX_REGION_TABLE_1,
-			      "both region tables are damaged");
-	if (!ret) {
-		ret = parse_table(v, tables[good], copy_offset[good], err);
-	}
-	free(both);
+	free(tables[0]);
+	free(tables[1]);
 	return ret;
 }
 

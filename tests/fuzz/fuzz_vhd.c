@@ -13,13 +13,17 @@
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 
 static struct fuzz_store store;
-static struct xd_error last;
+static struct xd_error problem;
 static int parents; /* opened since the child was */
 
 static void load(const uint8_t *data, size_t size)
 {
+	static struct fuzz_image image;
+	static uint8_t last[FUZZ_PAGE];
+
 	fuzz_store_end(&store);
-	fuzz_store_start(&store, data, size);
+	fuzz_image_from(&image, data, size, last);
+	fuzz_store_start(&store, &image);
 }
 
 /* --- the target --------------------------------------------------------------------------------------------------------- */
@@ -48,7 +52,7 @@ static struct xd_image *open_as(uint32_t flags)
 	struct xd_image *image;
 
 	parents = 0;
-	return xd_open_with(&how, &image, &last) ? NULL : image;
+	return xd_open_with(&how, &image, &problem) ? NULL : image;
 }
 
 static void ignore_fact(void *ctx, const struct xd_fact *fact)
@@ -116,7 +120,7 @@ static void write_and_reopen(void)
 		return; /* the store is full */
 	image = open_as(XD_OPEN_NO_PARENTS);
 	if (!image) {
-		fprintf(stderr, "does not open again: %s\n", last.message);
+		fprintf(stderr, "does not open again: %s\n", problem.message);
 		abort();
 	}
 	xd_close(image, NULL);

@@ -9,7 +9,8 @@
 
 #define LOG     (1ull << 20)
 #define SECTORS 256u
-#define ROOM    (40 * VHDX_PAGE)
+#define ROOM    (10 * VHDX_PAGE)
+#define SHOWN   (4 * VHDX_PAGE) /* as far into a block as place() goes */
 
 static const struct vhdx_guid ours = {{1, 2, 3}};
 
@@ -44,8 +45,7 @@ static uint64_t place(struct input *in)
 	};
 	uint8_t which = take(in);
 
-	return places[which % 11] + (which & 64 ? 4096 : 0) +
-	       (which & 128 ? take(in) % 8 * 4096ull : 0);
+	return places[which % 11] + (which & 64 ? 4096 : 0) + (which & 128 ? 8192 : 0);
 }
 
 static void put_data(struct fuzz_store *store, struct input *in, uint8_t *sector,
@@ -70,19 +70,35 @@ static void put_data(struct fuzz_store *store, struct input *in, uint8_t *sector
 	data->sequence_low = sequence;
 }
 
+/* More descriptors than fit beside the header: zeros, which cost no sectors of data. */
+static uint32_t put_many(struct input *in, struct vhdx_log_desc *desc, uint64_t sequence)
+{
+	uint32_t count = VHDX_LOG_FIRST_DESCS - 1 + take(in) % 132;
+	uint64_t at = place(in), length = take(in) % 8 * 4096ull, stride = take(in) * 4096ull;
+
+	for (uint32_t i = 0; i < count; i++, at += stride)
+		desc[i] = (struct vhdx_log_desc){VHDX_LOG_ZERO_SIGN, 0, length, at, sequence};
+	return count;
+}
+
 static void put_entry(struct fuzz_store *store, struct input *in, uint32_t *next,
 		      uint64_t *sequence)
 {
 	static uint8_t bytes[ROOM];
-	uint8_t how = take(in), count = take(in) % 32, zeros = 0;
+	uint8_t how = take(in), what = take(in);
+	uint32_t count = what % 8, zeros = 0, sectors = 1;
 	uint32_t at = how & 1 ? take(in) * VHDX_PAGE % LOG : *next, length;
 	struct vhdx_log_entry *entry = (void *)bytes;
 	struct vhdx_log_desc *desc = (void *)(entry + 1);
 	uint64_t last = store->size;
 
 	*sequence = how & 2 ? take(in) : *sequence + 1;
-	memset(bytes, 0, VHDX_PAGE);
-	for (uint32_t i = 0; i < count; i++) {
+	memset(bytes, 0, what >> 3 == 31 ? 3 * VHDX_PAGE : VHDX_PAGE);
+	if (what >> 3 == 31) {
+		count = zeros = put_many(in, desc, *sequence);
+		sectors += (count - 1) / VHDX_LOG_DESCS;
+	}
+	for (uint32_t i = zeros; i < count; i++) {
 		desc[i] = (struct vhdx_log_desc){VHDX_LOG_DESC_SIGN, 0, 0, place(in), *sequence};
 		if (take(in) & 1) {
 			desc[i].signature = VHDX_LOG_ZERO_SIGN;
@@ -93,7 +109,7 @@ static void put_entry(struct fuzz_store *store, struct input *in, uint32_t *next
 				 *sequence);
 		}
 	}
-	length = (1u + count - zeros) * VHDX_PAGE;
+	length = (sectors + count - zeros) * VHDX_PAGE;
 	if (how & 4)
 		last += take(in) * 65536ull;
 	*entry = (struct vhdx_log_entry){
@@ -124,7 +140,7 @@ static void set_header(struct fuzz_store *store)
 /* Opens and sums what the disk shows; the code where it does not open. */
 static int show(struct fuzz_store *store, uint32_t flags, uint64_t *sum)
 {
-	static uint8_t buf[48 << 10]; /* as far into a block as place() goes */
+	static uint8_t buf[SHOWN];
 	struct xd_open how = {
 	    .format = XD_FORMAT_VHDX, .flags = flags | XD_OPEN_NO_PARENTS, .io = store->io};
 	struct xd_image *image;
@@ -142,7 +158,8 @@ static int show(struct fuzz_store *store, uint32_t flags, uint64_t *sum)
 		*sum = *sum * 31 + (ret ? 7 : run.kind * 5 + run.length);
 		if (!ret && run.kind == XD_KIND_DATA) {
 			ret = xd_read(image, buf, run.length, at, NULL);
-			*sum = *sum * 31 + vhdx_crc32c(0, buf, ret ? 0 : run.length);
+			if (!ret && !xd_is_zero(buf, run.length))
+				*sum = *sum * 31 + vhdx_crc32c(0, buf, run.length);
 		}
 		*sum = *sum * 31 + ret;
 	}
@@ -154,12 +171,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct fuzz_store store;
 	struct input in = {data, size};
-	uint64_t base_size, sequence = 1, before, after, again;
-	const uint8_t *base = fuzz_template(take(&in) % FUZZ_TEMPLATES, &base_size);
+	uint64_t sequence = 1, before, after, again;
+	uint8_t what = take(&in);
 	uint32_t next = 0, touched;
 	int opened, writable;
 
-	fuzz_store_start(&store, base, base_size);
+	fuzz_store_start(&store, fuzz_template(what % FUZZ_TEMPLATES));
 	while (in.size)
 		put_entry(&store, &in, &next, &sequence);
 	set_header(&store);
@@ -171,7 +188,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* A writable open also refuses overlapping blocks, and runs out of this store's space. */
 	if (!writable && (opened || before != after))
 		__builtin_trap();
-	if (!writable && (show(&store, 0, &again) || again != after))
+	if (what & 64 && !writable && (show(&store, 0, &again) || again != after))
 		__builtin_trap();
 	fuzz_store_end(&store);
 	return 0;

@@ -10,9 +10,13 @@
 #define FUZZ_PAGE  4096u
 #define FUZZ_PAGES 32768u /* 128 MiB; writes above fail with ENOSPC */
 
+struct fuzz_image {
+	const uint8_t *page[FUZZ_PAGES]; /* NULL: zeros */
+	uint64_t size;
+};
+
 struct fuzz_store {
-	const uint8_t *base;
-	uint64_t base_size;
+	const struct fuzz_image *base;
 	uint64_t size;
 	uint8_t *page[FUZZ_PAGES]; /* NULL: as the template has it */
 	uint32_t touched[FUZZ_PAGES];
@@ -20,7 +24,8 @@ struct fuzz_store {
 	struct xd_io io; /* close is a no-op */
 };
 
-void fuzz_store_start(struct fuzz_store *store, const uint8_t *base, uint64_t size);
+/* `base` is looked at until the end. */
+void fuzz_store_start(struct fuzz_store *store, const struct fuzz_image *base);
 void fuzz_store_end(struct fuzz_store *store);
 /* Unchecked access for the harness; what lies outside of the store's pages is dropped. */
 void fuzz_store_write(struct fuzz_store *store, uint64_t offset, const void *bytes, size_t length);
@@ -32,7 +37,9 @@ void fuzz_store_fix(struct fuzz_store *store);
 enum fuzz_template { FUZZ_DYNAMIC, FUZZ_FIXED, FUZZ_CHILD, FUZZ_TEMPLATES };
 
 /* An image of that kind with a little data in it, 512-byte sectors, 1 MiB blocks; made once. */
-const uint8_t *fuzz_template(enum fuzz_template which, uint64_t *size);
+const struct fuzz_image *fuzz_template(enum fuzz_template which);
+/* `bytes` as an image: *image points into them, and at `last` (FUZZ_PAGE bytes) where they end within a page. */
+void fuzz_image_from(struct fuzz_image *image, const uint8_t *bytes, size_t size, uint8_t *last);
 
 /* The library's calls must not fail here. */
 #define MUST(call)                        \

@@ -199,6 +199,23 @@ static void add_region(struct tool_store *store, const struct vhdx_region_entry 
 	free(table);
 }
 
+static void region_tables_that_differ_are_made_equal(void **state)
+{
+	struct vhdx_region_entry entry = {{{1, 2, 3}}, 8 * MIB, MIB, 0};
+	uint8_t *table = malloc(VHDX_REGION_TABLE_SIZE);
+	struct tool_store store;
+
+	(void)state;
+	make(&store);
+	tool_peek(&store, table, VHDX_REGION_TABLE_SIZE, VHDX_REGION_TABLE_1);
+	add_region(&store, &entry);
+	tool_poke(&store, table, VHDX_REGION_TABLE_SIZE, VHDX_REGION_TABLE_1);
+	expect_mended(&store, "region-table ", 0);
+	expect_data(&store);
+	tool_store_free(&store);
+	free(table);
+}
+
 static void unknown_regions_are_kept_unless_required(void **state)
 {
 	struct vhdx_region_entry entry = {{{1, 2, 3}}, 8 * MIB, MIB, 0};
@@ -452,6 +469,7 @@ int main(void)
 	    cmocka_unit_test(two_headers_of_one_number_must_be_the_same),
 	    cmocka_unit_test(headers_that_cannot_be_are_refused),
 	    cmocka_unit_test(one_bad_region_table_is_survived_and_mended),
+	    cmocka_unit_test(region_tables_that_differ_are_made_equal),
 	    cmocka_unit_test(unknown_regions_are_kept_unless_required),
 	    cmocka_unit_test(regions_that_overlap_are_refused),
 	    cmocka_unit_test(metadata_that_cannot_be_is_refused),
