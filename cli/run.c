@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -372,6 +373,7 @@ int cli_run(int argc, char **argv)
 		kvm_close(&kvm);
 		return EXIT_TROUBLE;
 	}
+	signal(SIGPIPE, SIG_IGN); /* a peer of the guest's connections may close at any moment */
 	vcpu_install_kick();
 	do {
 		outcome = machine_run(&options.machine, &kvm);

@@ -32,3 +32,7 @@ run: all ## boot Debian's stock kernel on the adapter, to its userland
 # Each takes a partition, so they need the guest's userland.
 CHECK_TAP += $(addprefix tests/boot/,lab linux memory refusals fallbacks power console-input console-input-smp)
 CHECK_ALL_TAP += $(addprefix tests/boot/,linux-matrix fallbacks-all stress)
+
+# Whole Debian systems on our own host; the first run bootstraps them.
+CHECK_TAP += tests/system/native
+CHECK_ALL_TAP += tests/system/native-all

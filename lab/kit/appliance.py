@@ -11,10 +11,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from . import cpio, debian, vmlinux
+from . import cpio, debian, disks, script, vmlinux
 from .paths import LAB, LabError, replacing
 
-MODULES = ("virt/lib/irqbypass.ko", "arch/x86/kvm/kvm.ko", "arch/x86/kvm/kvm-amd.ko")
+KVM_MODULES = ("virt/lib/irqbypass.ko", "arch/x86/kvm/kvm.ko", "arch/x86/kvm/kvm-amd.ko")
+MODULES = KVM_MODULES + disks.MODULES
 COMMAND_LINE = ("console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check "
                 "8250.nr_uarts=4 random.trust_cpu=on audit=0")
 INIT = """#!/bin/sh
@@ -27,6 +28,8 @@ sh /job </dev/null
 echo "lab: host-exit $?"
 poweroff -f
 """
+# Where L1 has the disks that the host opens.
+DISKS = "/tmp/disks"
 # L1's own memory: its kernel, the initramfs and the host with its page tables.
 OVERHEAD_MIB = 640
 
@@ -89,25 +92,39 @@ def l0_qemu(choice):
     return [binary]
 
 
-def job(argv, stdio, before):
-    """What L1 runs. `before`: a file of L1's, run first, whose output joins the guest's on the console."""
+def prepare(spec, host):
+    """Shell lines for what one run has beside its host: disks, a web server, a shell for commands."""
+    lines = "/bin/busybox --install -s /bin\nexport PATH=%s:/bin GUEST=%s\n" % (host.binary.parent, spec.guest_name)
+    if spec.disks:
+        lines += "".join("insmod /modules/%s\n" % Path(m).name for m in disks.MODULES) + "mkdir -p %s\n" % DISKS
+        lines += "".join(d.prepare(DISKS, True) for d in spec.disks)
+    if spec.serve:
+        lines += "ip link set lo up\nhttpd -p 127.0.0.1:%d -h /guest/served\n" % spec.serve_port
+    if spec.on:
+        lines += "stty -F /dev/ttyS2 raw -echo\nsh -c %s </dev/ttyS2 >/dev/ttyS2 &\n" % shlex.quote(script.SHELL)
+    return lines
+
+
+def job(spec, host, argv):
+    """The shell script that L1 runs. Our own host's console is its standard input and output, COM2 here. What --before
+    prints goes there too."""
     line = " ".join(shlex.quote(a) for a in argv)
-    first = "stty -F /dev/ttyS1 raw -echo\n" if stdio or before else ""
-    if before:
-        first += "sh %s >/dev/ttyS1 2>&1\n" % shlex.quote(before)
-    if stdio:
-        return first + "exec %s </dev/ttyS1 >/dev/ttyS1\n" % line
-    return first + "exec %s\n" % line
+    first = prepare(spec, host) if spec.disks or spec.serve or spec.on else ""
+    if spec.before or not host.has_qmp:
+        first += "stty -F /dev/ttyS1 raw -echo\n"
+    if spec.before:
+        first += "sh %s >/dev/ttyS1 2>&1\n" % shlex.quote(spec.inside("before"))
+    return first + "exec %s%s\n" % (line, "" if host.has_qmp else " </dev/ttyS1 >/dev/ttyS1")
 
 
-def write_initrd(path, base, files, script):
+def write_initrd(path, base, files, job):
     """L1's initramfs for one run: `base`, then the run's files under /guest and its job."""
     with open(path, "wb") as f:
         f.write(base.read_bytes())
         a = cpio.Archive(f)
         for name, source in files.items():
             a.copy("/guest/" + name, source)
-        a.file("/job", script.encode())
+        a.file("/job", job.encode())
         a.close()
 
 
@@ -124,4 +141,4 @@ def argv(spec, initrd, log, console, qmp):
         "-chardev", log + ",id=log", "-serial", "chardev:log",
         "-chardev", console + ",id=console", "-serial", "chardev:console",
         "-chardev", qmp + ",id=qmp", "-serial", "chardev:qmp",
-    ] + spec.l0_extra
+    ] + [a for d in spec.disks for a in d.l0()] + spec.l0_extra

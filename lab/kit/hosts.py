@@ -85,7 +85,13 @@ class Xenolith:
 
     def argv(self, spec, path, console, qmp):
         argv = [str(self.binary), "run", "--kernel", path(spec.kernel), "--cpus", str(spec.cpus),
-                "--memory", "%dM" % spec.memory, "--no-reboot", "--append", kernel_command_line(spec)]
+                "--memory", "%dM" % spec.memory, "--name", spec.guest_name, "--append", kernel_command_line(spec)]
+        if not spec.restarts:
+            argv.append("--no-reboot")
+        for d in spec.disks:
+            argv += ["--disk", d.argument(spec.disk_folder)]
+        if spec.serve:
+            argv += ["--net", "user"]
         if spec.initrd:
             argv += ["--initrd", path(spec.initrd)]
         if spec.mode == "native":

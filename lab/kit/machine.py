@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """Runs one partition: its processes, its console, and how it ended."""
-import ctypes
 import os
 import re
 import selectors
@@ -13,9 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import appliance, hosts
+from . import appliance, beside, hosts
 from .paths import LAB, LabError
 from .qmp import Qmp
+from .script import Script
 
 POWERED_OFF, REBOOTED, CRASHED, REFUSED, TIMED_OUT = 0, 10, 20, 30, 124
 # Seconds without a byte on the console after which nothing more is expected of a partition that has ended.
@@ -26,10 +26,6 @@ REFUSAL = b"xenolith: refused: "
 START_LIMIT = 300
 # A UART's FIFO is 16 bytes; a guest that reads them one by one keeps up with this many bytes per tick.
 INPUT_CHUNK, INPUT_TICK = 16, 0.02
-
-
-def die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, <linux/prctl.h>
 
 
 def sweep():
@@ -56,6 +52,7 @@ class Machine:
         self.started = False
         self.selector = selectors.DefaultSelector()
         self.process = None
+        self.beside = []
         self.pending = 0
 
     def say(self, text):
@@ -72,8 +69,10 @@ class Machine:
         spec = self.spec
         _, log = self._stream(self._on_log)
         self.console, console = self._stream(self._on_console)
-        self.qmp_socket, qmp = self._stream(self._on_qmp)
+        # One stream more: QMP where the host speaks it, else the shell beside the host.
+        self.qmp_socket, qmp = self._stream(self._on_qmp if self.host.has_qmp else self._on_shell)
         self.qmp = Qmp(self.qmp_socket.sendall)
+        self.script = Script(spec.on, self.qmp_socket.sendall, self._show_bytes)
         streams = (log, console, qmp)
         log_dev, console_dev, qmp_dev = ("socket,fd=%d" % s.fileno() for s in streams)
         stdin, stdout = subprocess.DEVNULL, log
@@ -81,18 +80,20 @@ class Machine:
             inner = self.host.argv(spec, spec.inside, "serial,path=/dev/ttyS1", "serial,path=/dev/ttyS2")
             initrd = Path(directory) / "initrd"
             appliance.write_initrd(initrd, appliance.initramfs(self.host), spec.files,
-                                   appliance.job(inner, not self.host.has_qmp, spec.before and spec.inside("before")))
+                                   appliance.job(spec, self.host, inner))
             argv = appliance.argv(spec, initrd, log_dev, console_dev, qmp_dev)
         else:
             if spec.before:
                 subprocess.run(["sh", spec.files["before"]], stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+            spec.disk_folder = directory
             argv = self.host.argv(spec, lambda name: str(spec.files[name]), console_dev, qmp_dev)
             if not self.host.has_qmp:
                 stdin = stdout = console
+                self.beside = beside.start(spec, self.host, qmp)
         if spec.verbose:
             self.say(" ".join(argv))
         self.process = subprocess.Popen(argv, stdin=stdin, stdout=stdout, stderr=log, start_new_session=True,
-                                        pass_fds=[s.fileno() for s in streams], preexec_fn=die_with_parent)
+                                        pass_fds=[s.fileno() for s in streams], preexec_fn=beside.die_with_parent)
         for s in streams:
             s.close()
 
@@ -123,14 +124,21 @@ class Machine:
     def _on_console(self, data):
         if not self.host.has_qmp and not self.started:
             self._start_clock()
-        self.console_out.write(data)
-        self.console_out.flush()
+        self._show_bytes(data)
+        self.script.saw(data)
         self.console_tail = (self.console_tail + data)[-65536:]
         self.refused = self.refused or REFUSAL in self.console_tail
         marker = self.spec.input_after
         if not self.fed and (marker is None or marker.encode() in self.console_tail):
             self.fed = True
             self._open_input()
+
+    def _show_bytes(self, data):
+        self.console_out.write(data)
+        self.console_out.flush()
+
+    def _on_shell(self, data):
+        self.script.answered(data)
 
     def _on_qmp(self, data):
         for event in self.qmp.feed(data):
@@ -260,11 +268,11 @@ class Machine:
             tail = self.log.decode(errors="replace").strip().splitlines()[-15:]
             raise LabError("\n  ".join([str(e)] + tail)) from None
         finally:
-            if self.process:
+            for process in [self.process] * bool(self.process) + self.beside:
                 try:
-                    os.killpg(self.process.pid, signal.SIGKILL)
+                    os.killpg(process.pid, signal.SIGKILL)
                 except ProcessLookupError:
                     pass
-                self.process.wait()
+                process.wait()
             shutil.rmtree(directory, ignore_errors=True)
         return self.status
