@@ -21,6 +21,8 @@ ALL += $(XENOLITH)
 
 # The command against qemu-img, libvhdi and file systems.
 CHECK_TAP += tests/images/oracle
+# What Hyper-V, Virtual PC and Disk2vhd made; fetched.
+CHECK_ALL_TAP += tests/images/foreign
 # A mounted file system over an image whose server dies: root, loop devices and FUSE.
 CHECK_ALL_TAP += tests/images/power
 

@@ -85,6 +85,19 @@ void cli_parse(const struct argp *argp, int argc, char **argv, void *input)
 	argp_parse(argp, argc, argv, 0, NULL, input);
 }
 
+error_t cli_operands(int key, char *arg, struct argp_state *state, const char **const to[])
+{
+	while (*to && **to)
+		to++;
+	if (key == ARGP_KEY_ARG && *to)
+		**to = arg;
+	else if (key == ARGP_KEY_ARG || (key == ARGP_KEY_END && *to))
+		argp_usage(state);
+	else if (key != ARGP_KEY_END)
+		return ARGP_ERR_UNKNOWN;
+	return 0;
+}
+
 static atomic_bool stopped;
 
 static void stop(int signal)

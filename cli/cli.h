@@ -37,6 +37,13 @@ char *cli_human(uint64_t bytes, char *out);
 /* argp's parser with our exit code for wrong usage. */
 void cli_parse(const struct argp *argp, int argc, char **argv, void *input);
 
+#define CLI_JSON_OPTION                                            \
+	{                                                          \
+		"json", 'j', NULL, 0, "machine-readable output", 0 \
+	}
+/* For a parser's default case: the operands, in order, each of them needed. `to` says where they go and ends with NULL. */
+error_t cli_operands(int key, char *arg, struct argp_state *state, const char **const to[]);
+
 /* From now on Ctrl-C, SIGTERM and SIGHUP set a flag instead of killing. */
 void cli_catch_signals(void);
 bool cli_stopped(void);

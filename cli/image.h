@@ -21,6 +21,11 @@ int image_merge(int argc, char **argv);
 int image_rebase(int argc, char **argv);
 int image_relink(int argc, char **argv);
 
+#define IMG_FORMAT_OPTION                                                                 \
+	{                                                                                 \
+		"format", 'f', "FORMAT", 0, "raw, vhd or vhdx; else the content tells", 0 \
+	}
+
 /* The error as one line on standard error, with code and file offset. Returns the exit code that fits it. */
 int img_fail(const char *path, const struct xd_error *err);
 /* Opens, or complains and returns NULL. */

@@ -11,8 +11,8 @@ struct args {
 };
 
 static const struct argp_option options[] = {
-    {"format", 'f', "FORMAT", 0, "raw, vhd or vhdx; else the content tells", 0},
-    {"json", 'j', NULL, 0, "machine-readable output", 0},
+    IMG_FORMAT_OPTION,
+    CLI_JSON_OPTION,
     {"quiet", 'q', NULL, 0, "the exit status alone", 0},
     {0},
 };
@@ -25,13 +25,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'f': a->format = img_format(arg, state); return 0;
 	case 'j': a->json = true; return 0;
 	case 'q': a->quiet = true; return 0;
-	case ARGP_KEY_ARG:
-		if (a->path)
-			argp_usage(state);
-		a->path = arg;
-		return 0;
-	case ARGP_KEY_NO_ARGS: argp_usage(state); return 0;
-	default: return ARGP_ERR_UNKNOWN;
+	default: return cli_operands(key, arg, state, (const char **[]){&a->path, NULL});
 	}
 }
 

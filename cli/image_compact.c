@@ -10,7 +10,7 @@ struct args {
 };
 
 static const struct argp_option options[] = {
-    {"format", 'f', "FORMAT", 0, "raw, vhd or vhdx; else the content tells", 0},
+    IMG_FORMAT_OPTION,
     {0},
 };
 
@@ -20,13 +20,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'f': a->format = img_format(arg, state); return 0;
-	case ARGP_KEY_ARG:
-		if (a->path)
-			argp_usage(state);
-		a->path = arg;
-		return 0;
-	case ARGP_KEY_NO_ARGS: argp_usage(state); return 0;
-	default: return ARGP_ERR_UNKNOWN;
+	default: return cli_operands(key, arg, state, (const char **[]){&a->path, NULL});
 	}
 }
 

@@ -49,19 +49,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_SIZE: a->how.virtual_size = cli_size(arg, state); return 0;
 	case 'w': a->workers = cli_size(arg, state); return 0;
 	case 'F': a->force = true; return 0;
-	case ARGP_KEY_ARG:
-		if (!a->from)
-			a->from = arg;
-		else if (!a->to)
-			a->to = arg;
-		else
-			argp_usage(state);
-		return 0;
-	case ARGP_KEY_END:
-		if (!a->to)
-			argp_usage(state);
-		return 0;
-	default: return ARGP_ERR_UNKNOWN;
+	default: return cli_operands(key, arg, state, (const char **[]){&a->from, &a->to, NULL});
 	}
 }
 

@@ -7,8 +7,8 @@
 enum { OPT_FIXED = 0x100, OPT_BLOCK, OPT_LOGICAL, OPT_PHYSICAL, OPT_PROFILE, OPT_PREALLOC };
 
 struct args {
-	const char *path;
-	bool has_size, fixed, force, preallocate;
+	const char *path, *size;
+	bool fixed, force, preallocate;
 	struct xd_create how;
 };
 
@@ -37,19 +37,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_PROFILE: a->how.profile = img_profile(arg, state); return 0;
 	case OPT_PREALLOC: a->preallocate = true; return 0;
 	case 'F': a->force = true; return 0;
-	case ARGP_KEY_ARG:
-		if (!a->path)
-			a->path = arg;
-		else if (!a->has_size)
-			a->how.virtual_size = cli_size(arg, state), a->has_size = true;
-		else
-			argp_usage(state);
-		return 0;
-	case ARGP_KEY_END:
-		if (!a->has_size)
-			argp_usage(state);
-		return 0;
-	default: return ARGP_ERR_UNKNOWN;
+	case ARGP_KEY_SUCCESS: a->how.virtual_size = cli_size(a->size, state); return 0;
+	default: return cli_operands(key, arg, state, (const char **[]){&a->path, &a->size, NULL});
 	}
 }
 

@@ -30,19 +30,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_PROFILE: a->how.profile = img_profile(arg, state); return 0;
 	case OPT_NAME: a->how.parent_path = arg; return 0;
 	case 'F': a->force = true; return 0;
-	case ARGP_KEY_ARG:
-		if (!a->parent)
-			a->parent = arg;
-		else if (!a->child)
-			a->child = arg;
-		else
-			argp_usage(state);
-		return 0;
-	case ARGP_KEY_END:
-		if (!a->child)
-			argp_usage(state);
-		return 0;
-	default: return ARGP_ERR_UNKNOWN;
+	default:
+		return cli_operands(key, arg, state,
+				    (const char **[]){&a->parent, &a->child, NULL});
 	}
 }
 

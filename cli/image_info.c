@@ -13,8 +13,8 @@ struct args {
 };
 
 static const struct argp_option options[] = {
-    {"format", 'f', "FORMAT", 0, "raw, vhd or vhdx; else the content tells", 0},
-    {"json", 'j', NULL, 0, "machine-readable output", 0},
+    IMG_FORMAT_OPTION,
+    CLI_JSON_OPTION,
     {"chain", 'c', NULL, 0, "all layers, down to the last parent", 0},
     {0},
 };
@@ -27,13 +27,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'f': a->format = img_format(arg, state); return 0;
 	case 'j': a->json = true; return 0;
 	case 'c': a->all = true; return 0;
-	case ARGP_KEY_ARG:
-		if (a->path)
-			argp_usage(state);
-		a->path = arg;
-		return 0;
-	case ARGP_KEY_NO_ARGS: argp_usage(state); return 0;
-	default: return ARGP_ERR_UNKNOWN;
+	default: return cli_operands(key, arg, state, (const char **[]){&a->path, NULL});
 	}
 }
 
@@ -71,10 +65,9 @@ static void add_fact(void *ctx, const struct xd_fact *fact)
 
 static uint64_t on_disk(struct xd_image *image)
 {
-	const struct xd_io *io = xd_get_io(image);
 	struct stat st;
 
-	return io->ops->fd && !fstat(io->ops->fd(io->ctx), &st) ? st.st_blocks * 512ull : 0;
+	return fstat(xd_get_fd(image), &st) ? 0 : st.st_blocks * 512ull;
 }
 
 static json_object *describe(struct xd_image *image)

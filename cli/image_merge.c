@@ -22,13 +22,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'd': a->remove = true; return 0;
-	case ARGP_KEY_ARG:
-		if (a->path)
-			argp_usage(state);
-		a->path = arg;
-		return 0;
-	case ARGP_KEY_NO_ARGS: argp_usage(state); return 0;
-	default: return ARGP_ERR_UNKNOWN;
+	default: return cli_operands(key, arg, state, (const char **[]){&a->path, NULL});
 	}
 }
 

@@ -21,19 +21,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'F': a->force = true; return 0;
-	case ARGP_KEY_ARG:
-		if (!a->child)
-			a->child = arg;
-		else if (!a->parent)
-			a->parent = arg;
-		else
-			argp_usage(state);
-		return 0;
-	case ARGP_KEY_END:
-		if (!a->parent)
-			argp_usage(state);
-		return 0;
-	default: return ARGP_ERR_UNKNOWN;
+	default:
+		return cli_operands(key, arg, state,
+				    (const char **[]){&a->child, &a->parent, NULL});
 	}
 }
 

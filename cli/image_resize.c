@@ -10,7 +10,7 @@ struct args {
 };
 
 static const struct argp_option options[] = {
-    {"format", 'f', "FORMAT", 0, "raw, vhd or vhdx; else the content tells", 0},
+    IMG_FORMAT_OPTION,
     {"shrink", 's', NULL, 0, "allow a smaller disk: what lies past its end is lost", 0},
     {0},
 };
@@ -22,19 +22,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'f': a->format = img_format(arg, state); return 0;
 	case 's': a->shrink = true; return 0;
-	case ARGP_KEY_ARG:
-		if (!a->path)
-			a->path = arg;
-		else if (!a->size)
-			a->size = arg, a->bytes = cli_size(arg + (*arg == '+'), state);
-		else
-			argp_usage(state);
-		return 0;
-	case ARGP_KEY_END:
-		if (!a->size)
-			argp_usage(state);
-		return 0;
-	default: return ARGP_ERR_UNKNOWN;
+	case ARGP_KEY_SUCCESS: a->bytes = cli_size(a->size + (*a->size == '+'), state); return 0;
+	default: return cli_operands(key, arg, state, (const char **[]){&a->path, &a->size, NULL});
 	}
 }
 

@@ -60,7 +60,9 @@ struct net_device {
 	const struct net_device_ops *ops;
 	uint8_t mac[6];
 	uint16_t mtu;
+	bool gso_v4, gso_v6; /* whether it takes large packets to be segmented */
 	void (*transmitted)(struct net_packet *packet, enum net_status status);
+	void *submitter; /* likewise its */
 };
 
 static inline void net_transmitted(struct net_device *device, struct net_packet *packet,

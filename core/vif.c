@@ -68,13 +68,13 @@ static struct vif *of(struct xenbus_device *bus)
 
 static int offer(struct xenbus_device *bus)
 {
-	static const struct {
+	const struct {
 		const char *name;
 		unsigned value;
 	} features[] = {
 	    {"feature-sg", 1},
-	    {"feature-gso-tcpv4", 1},
-	    {"feature-gso-tcpv6", 1},
+	    {"feature-gso-tcpv4", of(bus)->device->gso_v4},
+	    {"feature-gso-tcpv6", of(bus)->device->gso_v6},
 	    {"feature-ipv6-csum-offload", 1},
 	    {"feature-rx-copy", 1},
 	    {"feature-rx-flip", 0},
@@ -266,6 +266,13 @@ int vif_add(struct vif *vif, const struct vif_config *config, unsigned number)
 		vif->queues[i].channel[TX] = vif->queues[i].channel[RX] = -1;
 	}
 	return xenbus_add(&vif->bus, &ops, config->store, config->domid, number);
+}
+
+void vif_link(struct vif *vif, bool up)
+{
+	xenbus_write_front(&vif->bus, "disconnect", up ? "0" : "1");
+	if (up && vif->bus.connected)
+		xenbus_announce(&vif->bus);
 }
 
 void vif_unplug(struct vif *vif)

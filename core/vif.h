@@ -69,6 +69,11 @@ struct vif_config {
 
 /* Makes the interface appear in the guest; `number` counts them. 0 or a negative XEN_E*. */
 int vif_add(struct vif *vif, const struct vif_config *config, unsigned number);
+/*
+ * Whether the network can be reached. No front end of Xen's is told of a carrier; the one of Windows looks at the toolstack's node "disconnect", and Linux's
+ * tells its peers where it is when the back end says "Connected" once more, as after a migration.
+ */
+void vif_link(struct vif *vif, bool up);
 void vif_unplug(struct vif *vif);
 void vif_remove(struct vif *vif);
 void vif_progress(struct vif *vif);

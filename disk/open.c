@@ -86,12 +86,11 @@ static bool place(const char *child, const char *path, char *out, size_t size)
 	return n > 0 && (size_t)n < size;
 }
 
-static bool same_file(const struct xd_io *io, const struct stat *st)
+static bool same_file(struct xd_image *image, const struct stat *st)
 {
 	struct stat mine;
-	int fd = io->ops->fd ? io->ops->fd(io->ctx) : -1;
 
-	return fd >= 0 && !fstat(fd, &mine) && mine.st_dev == st->st_dev &&
+	return !fstat(xd_get_fd(image), &mine) && mine.st_dev == st->st_dev &&
 	       mine.st_ino == st->st_ino;
 }
 
@@ -102,7 +101,7 @@ static bool in_chain(const struct layer *layer, const char *path)
 	if (stat(path, &st))
 		return false;
 	for (; layer; layer = layer->child)
-		if (same_file(&layer->image->io, &st))
+		if (same_file(layer->image, &st))
 			return true;
 	return false;
 }

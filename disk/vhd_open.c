@@ -252,12 +252,11 @@ static int settle(struct xd_image *image, uint64_t file_size, struct xd_error *e
 	return vhd_footers_write(image, err);
 }
 
-static bool is_block_device(const struct xd_io *io)
+static bool is_block_device(struct xd_image *image)
 {
 	struct stat st;
-	int fd = io->ops->fd ? io->ops->fd(io->ctx) : -1;
 
-	return fd >= 0 && !fstat(fd, &st) && S_ISBLK(st.st_mode);
+	return !fstat(xd_get_fd(image), &st) && S_ISBLK(st.st_mode);
 }
 
 static void free_state(struct xd_image *image)
@@ -281,7 +280,7 @@ int vhd_open(struct xd_image *image, struct xd_error *err)
 		return xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "out of memory");
 	pthread_mutex_init(&v->lock, NULL);
 	image->state = v;
-	v->fixed_store = is_block_device(&image->io);
+	v->fixed_store = is_block_device(image);
 	r = xd_io_size(&image->io, &size, err);
 	v->file_size = size;
 	if (!r && size < VHD_SECTOR - 1)

@@ -70,6 +70,9 @@ struct nvsp_message {
 			uint32_t status;
 		} init_complete;
 		struct {
+			uint32_t major, minor; /* NDIS_VERSION_* */
+		} ndis_version;
+		struct {
 			uint32_t gpadl;
 			uint16_t id;
 			uint16_t reserved;
@@ -119,6 +122,14 @@ struct nvsp_message {
 _Static_assert(sizeof(struct nvsp_message) == 40, "NVSP message");
 _Static_assert(offsetof(struct nvsp_message, receive_buffer_complete.section) == 12,
 	       "NVSP section");
+
+/* ndis_config.capabilities[0] */
+#define NVSP_CAPABILITY_8021Q (1u << 3) /* VLAN tags go beside the frame, as RNDIS_INFO_VLAN */
+
+/* What a client of version 4 says that it is, and one of version 5 and later. */
+#define NDIS_VERSION_MAJOR   6u
+#define NDIS_VERSION_MINOR_4 1u
+#define NDIS_VERSION_MINOR_5 0x1eu
 
 /* Entries of NVSP_SEND_INDIRECTION_TABLE: the channel, by number, that a hash's last bits send on. */
 #define NVSP_SEND_TABLE_SIZE 16u

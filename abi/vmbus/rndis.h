@@ -32,9 +32,16 @@ enum rndis_type {
 #define RNDIS_STATUS_INVALID_OID      0xc0010017u
 #define RNDIS_STATUS_MEDIA_CONNECT    0x4001000bu
 #define RNDIS_STATUS_MEDIA_DISCONNECT 0x4001000cu
+#define RNDIS_STATUS_NETWORK_CHANGE   0x40010018u /* plugged in elsewhere: after a migration */
 
 #define RNDIS_DEVICE_CONNECTIONLESS 1u
 #define RNDIS_MEDIUM_ETHERNET       0u
+
+/* OID_GEN_CURRENT_PACKET_FILTER */
+#define NDIS_PACKET_DIRECTED      0x01u
+#define NDIS_PACKET_ALL_MULTICAST 0x04u
+#define NDIS_PACKET_BROADCAST     0x08u
+#define NDIS_PACKET_PROMISCUOUS   0x20u
 
 enum rndis_oid {
 	OID_GEN_SUPPORTED_LIST = 0x00010101,
@@ -168,6 +175,11 @@ enum rndis_info {
 #define RNDIS_RX_UDP_GOOD (1u << 4)
 #define RNDIS_RX_IP_GOOD  (1u << 5)
 
+/* RNDIS_INFO_VLAN: the tag's fields, in another order than on the wire. */
+#define RNDIS_VLAN_PRIORITY(value) ((value)&7)
+#define RNDIS_VLAN_CFI(value)      ((value) >> 3 & 1)
+#define RNDIS_VLAN_ID(value)       ((value) >> 4 & 0xfff)
+
 /* RNDIS_INFO_LSO, version 2. */
 #define RNDIS_LSO_MSS_MASK     0xfffffu
 #define RNDIS_LSO_OFFSET_SHIFT 20 /* of the TCP header, 10 bits */
@@ -214,6 +226,27 @@ _Static_assert(offsetof(struct ndis_offload, flags) == 108,
 #define NDIS_CHECKSUM_UDP         0x040u
 #define NDIS_CHECKSUM_IP          0x100u
 
+/* NDIS_OFFLOAD_PARAMETERS: revision 2 ends before the last four fields. */
+struct ndis_offload_parameters {
+	struct ndis_header header;
+	uint8_t ipv4_checksum, tcp4_checksum, udp4_checksum, tcp6_checksum, udp6_checksum;
+	uint8_t lso_v1, ipsec_v1;
+	uint8_t lso4, lso6;
+	uint8_t connection4, connection6;
+	uint32_t flags;
+	uint8_t ipsec_v2, ipsec_v2_ipv4;
+	uint8_t rsc4, rsc6;
+	uint8_t encapsulated, encapsulation_types;
+};
+_Static_assert(sizeof(struct ndis_offload_parameters) == 28, "offload parameters");
+_Static_assert(offsetof(struct ndis_offload_parameters, flags) == 16, "offload parameters");
+_Static_assert(offsetof(struct ndis_offload_parameters, rsc4) == 22,
+	       "revision 2 of the offload parameters");
+#define NDIS_OFFLOAD_PARAMETERS_2_SIZE 22u
+#define NDIS_OFFLOAD_TX_RX             4u /* of a checksum: both ways */
+#define NDIS_OFFLOAD_OFF               1u /* of LSO and RSC */
+#define NDIS_OFFLOAD_ON                2u
+
 /* Revision 2. Linux refuses an answer longer than these 18 bytes, which is what the packed structure has. */
 struct ndis_rss_capabilities {
 	struct ndis_header header;
@@ -238,6 +271,11 @@ struct ndis_rss_parameters {
 };
 _Static_assert(sizeof(struct ndis_rss_parameters) == 28, "RSS parameters");
 #define NDIS_RSS_DISABLE   0x10u
+#define NDIS_RSS_TOEPLITZ  0x1u /* in `hash`; with these */
+#define NDIS_RSS_IPV4      0x100u
+#define NDIS_RSS_TCP_IPV4  0x200u
+#define NDIS_RSS_IPV6      0x400u
+#define NDIS_RSS_TCP_IPV6  0x1000u
 #define NDIS_RSS_TABLE_MAX 128u
 #define NDIS_RSS_KEY_SIZE  40u
 

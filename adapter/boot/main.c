@@ -22,6 +22,7 @@
 #include "adapter/xen/blkdev.h"
 #include "adapter/xen/domain.h"
 #include "adapter/xen/mmu.h"
+#include "adapter/xen/netdev.h"
 #include "adapter/xen/time.h"
 #include "adapter/xen/upcall.h"
 #include "adapter/xen/vcpu.h"
@@ -232,5 +233,6 @@ _Noreturn void adapter_main(const struct bootinfo *boot)
 	device_memory_init(vps);
 	domain_init(vps);
 	blkdev_init();
+	netdev_init();
 	switch_stack(vp_of(0));
 }

@@ -2,6 +2,7 @@
 /* Which drivers there are for the devices on VMBus. */
 #include "adapter/hv/discover.h"
 #include "adapter/hv/hv.h"
+#include "adapter/hv/netvsc.h"
 #include "adapter/hv/storvsc.h"
 #include "adapter/hv/vmbus.h"
 #include "adapter/x86/log.h"
@@ -16,6 +17,7 @@ void hv_devices_init(void)
 		return;
 	}
 	storvsc_init();
+	netvsc_init();
 	hv_vmbus_connect();
 	if (!hv_vmbus_settle(SETTLE_NS))
 		log_warning("vmbus: some device is not ready yet; the guest starts without it");

@@ -26,6 +26,8 @@ enum xen_net_received xen_net_receive(struct net_device *device, unsigned queue,
 
 /* Implemented by the Viridian side. The guest may have room again on that queue, after XEN_NET_NO_ROOM; on any VP. */
 void net_room(struct net_device *device, unsigned queue);
+/* The same for all queues, soon: the guest's end of the device has gone. On any VP, under any lock of the Xen side's. */
+void net_room_later(struct net_device *device);
 /* Nobody knows the device any more. On any VP. */
 void net_forgotten(struct net_device *device);
 

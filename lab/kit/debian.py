@@ -7,6 +7,7 @@ never touched. The mirror and the keyring are those that the machine's apt alrea
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 from .paths import CACHE, LabError, locked
 
@@ -53,6 +54,15 @@ def apt(suite):
     (state / "lists/partial").mkdir(parents=True, exist_ok=True)
     (state / "cache/archives/partial").mkdir(parents=True, exist_ok=True)
     (state / "sources.list").write_text("".join(line + "\n" for line in sources(suite)))
+    options = private_options(state)
+    if suite.endswith("-backports"):
+        options += ["-o", "APT::Default-Release=" + suite]
+    return options
+
+
+def private_options(state):
+    """The options that keep apt's state in a directory of its own."""
+    (state / "status").touch()
     options = {
         "Dir::State": state, "Dir::State::Lists": state / "lists", "Dir::State::status": state / "status",
         "Dir::Cache": state / "cache", "Dir::Etc::sourcelist": state / "sources.list",
@@ -61,10 +71,41 @@ def apt(suite):
         "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
         "APT::Sandbox::User": "root",
     }
-    if suite.endswith("-backports"):
-        options["APT::Default-Release"] = suite
-    (state / "status").touch()
     return [x for k, v in options.items() for x in ("-o", "%s=%s" % (k, v))]
+
+
+def source_options():
+    """apt's options for the sources of the machine's own suite; indexes of its own, as few need them."""
+    state = CACHE / "apt" / "source"
+    main, _ = mirrors()
+    suite = re.search(r"^VERSION_CODENAME=(\S+)", Path("/etc/os-release").read_text(), re.M).group(1)
+    (state / "lists/partial").mkdir(parents=True, exist_ok=True)
+    (state / "sources.list").write_text(
+        "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n" % (main, suite))
+    options = private_options(state)
+    if not (state / "updated").exists():
+        run(["apt-get", *options, "-q", "update"])
+        (state / "updated").touch()
+    return options
+
+
+def source(name, *patterns):
+    """A directory with those files of Debian's source package `name` that match a pattern of tar's; the archive is not kept."""
+    home = CACHE / "src" / name
+    if (home / ".complete").exists():
+        return home
+    with locked("src." + name):
+        if (home / ".complete").exists():
+            return home
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        run(["apt-get", *source_options(), "-q", "source", "--download-only", name], cwd=home)
+        (archive,) = home.glob("*.orig.tar.*[!c]")
+        run(["tar", "-xf", archive.name, "--wildcards", *patterns], cwd=home)
+        for f in home.glob(name + "_*"):
+            f.unlink()
+        (home / ".complete").touch()
+    return home
 
 
 def refreshed(suite):

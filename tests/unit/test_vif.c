@@ -116,7 +116,7 @@ static int setup(void **state)
 	struct vif_config vif = {&vif_env, w,         &w->device, &w->evtchn, &w->grants, &w->store,
 				 1,        w->queues, QUEUES,     w->slots,   SLOTS};
 	w->device = (struct net_device){
-	    .ops = &device_ops, .mac = {0, 0x16, 0x3e, 1, 2, 0xff}, .mtu = 1500};
+	    .ops = &device_ops, .mac = {0, 0x16, 0x3e, 1, 2, 0xff}, .mtu = 1500, .gso_v4 = true};
 	assert_int_equal(xs_store_init(&w->store, &mem, &quota), 0);
 	assert_int_equal(gnttab_init(&w->grants, &grants), 0);
 	assert_int_equal(evtchn_init(&w->evtchn, &events), 0);
@@ -277,6 +277,42 @@ static void several_queues_with_split_channels_connect(void **state)
 	assert_false(w->queues[1].queue.peer.gso_v6 || w->queues[1].queue.peer.csum_v6);
 }
 
+static void what_the_device_segments_is_offered(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(get(w, BACK "/feature-gso-tcpv4"), 1);
+	assert_int_equal(get(w, BACK "/feature-gso-tcpv6"), 0);
+}
+
+static void count(void *ctx, const char *path)
+{
+	(void)path;
+	++*(unsigned *)ctx;
+}
+
+/* A front end that is told "Connected" again announces its addresses. */
+static void a_link_that_comes_back_is_announced(void **state)
+{
+	struct world *w = *state;
+	unsigned changes = 0;
+
+	connect_one(w);
+	assert_int_equal(xs_local_watch(&w->store, BACK "/state", count, &changes), 0);
+	xs_deliver(&w->store);
+	changes = 0;
+	vif_link(&w->vif, false);
+	xs_deliver(&w->store);
+	assert_int_equal(get(w, FRONT "/disconnect"), 1);
+	assert_int_equal(changes, 0);
+	vif_link(&w->vif, true);
+	xs_deliver(&w->store);
+	assert_int_equal(get(w, FRONT "/disconnect"), 0);
+	assert_int_equal(get(w, BACK "/state"), XenbusStateConnected);
+	assert_int_equal(changes, 1);
+	xs_local_unwatch(&w->store, BACK "/state", count, &changes);
+}
+
 static void bad_parameters_close_the_interface_only(void **state)
 {
 	struct world *w = *state;
@@ -360,6 +396,8 @@ int main(void)
 	    TEST(the_interface_is_described),
 	    TEST(an_old_front_end_sends_and_receives),
 	    TEST(several_queues_with_split_channels_connect),
+	    TEST(what_the_device_segments_is_offered),
+	    TEST(a_link_that_comes_back_is_announced),
 	    TEST(bad_parameters_close_the_interface_only),
 	    TEST(closing_waits_for_packets_in_flight),
 	    TEST(a_broken_ring_closes_the_interface),
