@@ -99,12 +99,13 @@ static void initialised(struct storvsc *c, bool good, const struct storvsp_packe
 
 static void got_properties(struct storvsc *c, bool good, const struct storvsp_packet *packet)
 {
-	const struct storvsp_properties *properties = &packet->properties;
+	const struct storvsp_properties *properties;
 
 	if (!succeeded(good, packet)) {
 		give_up(c, "tell its properties");
 		return;
 	}
+	properties = &packet->properties;
 	c->max_transfer = properties->max_transfer & ~(PAGE_SIZE - 1u);
 	if (c->max_transfer < PAGE_SIZE || c->max_transfer > TRANSFER_MAX)
 		c->max_transfer = TRANSFER_MAX;
@@ -155,7 +156,8 @@ static void opened(struct hv_channel *channel, bool good)
 	struct storvsc *c = channel->device;
 
 	if (channel->offer.subchannel) {
-		if (good && !storvsc_queue_init(&c->queues[channel->queue], c, channel))
+		if (good && c->primary &&
+		    !storvsc_queue_init(&c->queues[channel->queue], c, channel))
 			log_warning("storvsc: no memory for queue %u", channel->queue);
 	} else if (good) {
 		opened_primary(c);
@@ -208,6 +210,7 @@ static void offered_primary(struct hv_channel *channel)
 		return;
 	}
 	channel->device = c;
+	c->channels = 1;
 	c->settling = true;
 	hv_vmbus_busy();
 	if (!hv_channel_open(channel, OUT_PAGES, IN_PAGES, 0))
@@ -223,7 +226,8 @@ static void offered(struct hv_channel *channel)
 		offered_primary(channel);
 		return;
 	}
-	channel->queue = n;
+	channel->queue = n < STORVSC_QUEUES_MAX ? n : 0;
+	((struct storvsc *)channel->device)->channels++;
 	if (n >= STORVSC_QUEUES_MAX || n >= vps_count() ||
 	    !hv_channel_open(channel, OUT_PAGES, IN_PAGES, n))
 		log_info("storvsc: sub-channel %u is left alone", n);
@@ -267,7 +271,8 @@ static bool packet(struct hv_channel *channel, const struct vmbus_in_packet *in)
 	return true;
 }
 
-static void end_control(struct storvsc *c)
+/* The primary channel is gone. Its sub-channels will follow; nobody uses them any more. */
+static void end_controller(struct storvsc *c)
 {
 	storvsc_answer *answer = c->control_answer;
 
@@ -278,6 +283,9 @@ static void end_control(struct storvsc *c)
 		answer(c, false, NULL);
 	if (c->settling)
 		give_up(c, "stay");
+	for (unsigned i = 0; i < STORVSC_QUEUES_MAX; i++)
+		storvsc_queue_end(&c->queues[i]);
+	storvsc_drop_disks(c);
 }
 
 static void rescinded(struct hv_channel *channel)
@@ -285,11 +293,11 @@ static void rescinded(struct hv_channel *channel)
 	struct storvsc *c = channel->device;
 
 	if (c) {
+		c->channels--;
 		if (channel == c->primary)
-			end_control(c);
-		storvsc_queue_end(&c->queues[channel->queue]);
-		if (!channel->offer.subchannel)
-			storvsc_drop_disks(c);
+			end_controller(c);
+		else if (c->queues[channel->queue].channel == channel)
+			storvsc_queue_end(&c->queues[channel->queue]);
 		hv_vmbus_work_later();
 	}
 	hv_channel_release(channel);
@@ -297,13 +305,8 @@ static void rescinded(struct hv_channel *channel)
 
 static void destroy(struct storvsc *c)
 {
-	for (unsigned i = 0; i < STORVSC_QUEUES_MAX; i++) {
-		struct storvsc_queue *queue = &c->queues[i];
-
-		if (queue->channel)
-			queue->channel->device = NULL;
-		storvsc_queue_free(queue);
-	}
+	for (unsigned i = 0; i < STORVSC_QUEUES_MAX; i++)
+		storvsc_queue_free(&c->queues[i]);
 	device_pages_free(c->page, 1);
 	device_pages_free(c, CONTROLLER_PAGES);
 }
@@ -315,7 +318,7 @@ static void work(void)
 
 		if (!c)
 			continue;
-		if (storvsc_reap(c) && !c->primary) {
+		if (storvsc_reap(c) && !c->channels) {
 			controllers[i] = NULL;
 			destroy(c);
 		} else if (c->rescan) {

@@ -68,6 +68,7 @@ typedef void storvsc_answer(struct storvsc *c, bool good, const struct storvsp_p
 
 struct storvsc {
 	struct hv_channel *primary; /* NULL: rescinded */
+	unsigned channels;          /* that know this controller */
 	bool ide;
 	uint8_t path, target; /* of all its disks; each has a LUN of its own */
 	uint32_t packet_length;

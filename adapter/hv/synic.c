@@ -115,6 +115,12 @@ void hv_synic_signal(uint32_t connection)
 	hv_call_fast(HV_CALL_SIGNAL_EVENT, connection, 0);
 }
 
+void hv_synic_wait(void)
+{
+	irq_window();
+	cpu_relax();
+}
+
 void hv_synic_poke(void)
 {
 	hv_send_ipi(cpumask_of(0), VECTOR_SINT_VMBUS);

@@ -22,6 +22,8 @@ void hv_synic_signal(uint32_t connection);
 
 /* Handles the messages that this VP has got, without an interrupt. */
 void hv_synic_poll(void);
+/* Lets interrupts in; on VP 0 at boot, when nothing else does. */
+void hv_synic_wait(void);
 /* Has VP 0 call hv_vmbus_work() soon. */
 void hv_synic_poke(void);
 

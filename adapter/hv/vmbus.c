@@ -8,7 +8,6 @@
 #include "adapter/hv/vmbus_int.h"
 #include "adapter/seam/clock.h"
 #include "adapter/seam/vps.h"
-#include "adapter/x86/asm.h"
 #include "adapter/x86/log.h"
 #include "adapter/x86/mem.h"
 #include "core/string.h"
@@ -342,8 +341,7 @@ bool hv_vmbus_settle(uint64_t ns)
 	while (bus.state == BUS_CONTACT || bus.state == BUS_OFFERS || bus.busy) {
 		if (clock_now() >= deadline)
 			return false;
-		irq_window();
-		cpu_relax();
+		hv_synic_wait();
 	}
 	return true;
 }

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/loop/client.h"
+
+/* Included, so that a new life can begin with all of their state as at boot. */
+#include "adapter/hv/vmbus.c"
+#include "adapter/hv/vmbus_gpadl.c"
+
+#include "core/pagepool.h"
+
+#include <assert.h>
+#include <sanitizer/asan_interface.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct client_host host;
+static uint8_t *machine;
+static struct pagepool pool;
+static unsigned self;
+static bool poked;
+static uint64_t now;
+
+void client_start(const struct client_host *to, void *memory, size_t first, size_t pages)
+{
+	memset(&bus, 0, sizeof(bus));
+	last_gpadl = 0;
+	bus_legacy_out = NULL;
+	host = *to;
+	machine = memory;
+	ASAN_UNPOISON_MEMORY_REGION(machine + first * PAGE_SIZE, pages * PAGE_SIZE);
+	self = 0;
+	poked = false;
+	now = 0;
+	pagepool_init(&pool, machine + first * PAGE_SIZE, pages);
+}
+
+static void work(void)
+{
+	while (poked) {
+		unsigned vp = self;
+
+		poked = false;
+		self = 0;
+		hv_vmbus_work();
+		self = vp;
+	}
+}
+
+void client_message(const void *message, uint32_t length)
+{
+	self = 0;
+	hv_vmbus_message(message, length);
+	work();
+}
+
+void client_event(unsigned vp, uint32_t channel)
+{
+	self = vp;
+	hv_vmbus_event(channel);
+	work();
+	self = 0;
+}
+
+void client_run_on(unsigned vp)
+{
+	self = vp;
+}
+
+struct hv_channel *client_channel(uint32_t id)
+{
+	struct hv_channel *channel = channel_of(id);
+
+	return channel && channel->state != HV_CHANNEL_FREE ? channel : NULL;
+}
+
+size_t client_free_pages(void)
+{
+	return pool.free;
+}
+
+/* adapter/hv/synic.h */
+
+enum hv_status hv_synic_post(uint32_t connection, const void *message, uint32_t length)
+{
+	assert(length <= VMBUS_MESSAGE_MAX);
+	return host.post(host.context, connection, message, length)
+		   ? HV_STATUS_SUCCESS
+		   : HV_STATUS_INVALID_CONNECTION_ID;
+}
+
+void hv_synic_signal(uint32_t connection)
+{
+	host.signal(host.context, connection);
+}
+
+uint32_t hv_synic_vp_index(unsigned vp)
+{
+	return vp;
+}
+
+void hv_synic_poke(void)
+{
+	poked = true;
+}
+
+void hv_synic_wait(void)
+{
+	host.turn(host.context);
+	work();
+}
+
+void hv_synic_poll(void)
+{
+	host.turn(host.context);
+}
+
+/* The seams, memory, the log. */
+
+uint64_t clock_now(void)
+{
+	return now += 100000;
+}
+
+unsigned vps_self(void)
+{
+	return self;
+}
+
+unsigned vps_count(void)
+{
+	return CLIENT_VPS;
+}
+
+uint64_t virt_to_ma(const void *va)
+{
+	return (uint64_t)((const uint8_t *)va - machine);
+}
+
+/* A page behind each run may not be touched. */
+void *device_pages(size_t pages)
+{
+	uint8_t *memory = pagepool_take(&pool, pages + 1);
+
+	if (memory)
+		ASAN_POISON_MEMORY_REGION(memory + pages * PAGE_SIZE, PAGE_SIZE);
+	return memory;
+}
+
+void device_pages_free(void *memory, size_t pages)
+{
+	if (!memory)
+		return;
+	ASAN_UNPOISON_MEMORY_REGION((uint8_t *)memory + pages * PAGE_SIZE, PAGE_SIZE);
+	pagepool_give(&pool, memory, pages + 1);
+}
+
+void *page_alloc(size_t pages)
+{
+	void *memory = device_pages(pages);
+
+	assert(memory);
+	return memory;
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	va_list ap;
+
+	(void)level;
+	if (!getenv("CLIENT_LOG"))
+		return;
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	fputc('\n', stderr);
+	va_end(ap);
+}
+
+void panic(const char *format, ...)
+{
+	fprintf(stderr, "panic: %s\n", format);
+	abort();
+}

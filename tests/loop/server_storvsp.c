@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/loop/server_storvsp.h"
+
+/* Included for its channels, which a host can take away. */
+#include "host/storvsp.c"
+
+#include <assert.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+struct server {
+	struct storvsp *controller;
+	struct block_pool pool;
+	struct block disk[SCSI_MAX_LUNS];
+	int fd[SCSI_MAX_LUNS];
+};
+
+struct server *server_create(struct partition *p, unsigned queues)
+{
+	struct server *s = calloc(1, sizeof(*s));
+
+	assert(s && block_pool_init(&s->pool, &p->loop, 2) == 0);
+	s->controller = storvsp_create(p->bus, 0, queues);
+	assert(s->controller);
+	return s;
+}
+
+void server_destroy(struct server *s)
+{
+	storvsp_destroy(s->controller);
+	for (unsigned lun = 0; lun < SCSI_MAX_LUNS; lun++) {
+		if (s->fd[lun] > 0) {
+			block_close(&s->disk[lun]);
+			close(s->fd[lun]);
+		}
+	}
+	block_pool_destroy(&s->pool);
+	free(s);
+}
+
+void server_insert(struct server *s, unsigned lun, size_t bytes, enum server_disk kind)
+{
+	char path[64];
+
+	s->fd[lun] = memfd_create("disk", 0);
+	assert(s->fd[lun] > 0 && ftruncate(s->fd[lun], (off_t)bytes) == 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->fd[lun]);
+	if (block_open(&s->disk[lun], &s->pool, path, XD_FORMAT_RAW, kind == SERVER_READ_ONLY) ||
+	    !storvsp_insert(s->controller, lun, &s->disk[lun], false)) {
+		abort();
+	}
+}
+
+void server_remove(struct server *s, unsigned lun)
+{
+	storvsp_remove(s->controller, lun);
+	block_close(&s->disk[lun]);
+	close(s->fd[lun]);
+	s->fd[lun] = 0;
+}
+
+void server_rescind(struct server *s)
+{
+	vmbus_rescind(s->controller->channel[0]);
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/* The adapter's storage client against the host's server: what goes in comes out, every request ends once, whatever happens to the disk. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "adapter/hv/vmbus.h"
+#include "adapter/seam/block.h"
+#include "tests/loop/client.h"
+#include "tests/loop/client_storvsc.h"
+#include "tests/loop/server_storvsp.h"
+
+#define FRAME  PARTITION_DEVICE_PAGES /* the first of the guest's */
+#define NEVER  99
+#define DISK   (4u << 20)
+#define EVENTS 64
+
+static struct partition part;
+static struct server *server;
+
+/* What the Xen side hears. */
+static struct block_disk *disks[8];
+static unsigned nr_disks, removed, resized;
+
+static void complete(struct block_request *request, enum block_status status);
+
+void xen_block_add(struct block_disk *disk)
+{
+	assert_true(nr_disks < 8);
+	disk->complete = complete;
+	disks[nr_disks++] = disk;
+}
+
+void xen_block_resized(struct block_disk *disk)
+{
+	(void)disk;
+	resized++;
+}
+
+void xen_block_remove(struct block_disk *disk)
+{
+	(void)disk;
+	removed++;
+}
+
+struct io {
+	struct block_request request; /* first */
+	unsigned status, ended;
+};
+
+static void complete(struct block_request *request, enum block_status status)
+{
+	struct io *io = (struct io *)request;
+
+	io->status = status;
+	io->ended++;
+}
+
+static void begin(struct io *io, struct block_disk *disk, enum block_op op, uint64_t sector)
+{
+	io->request.op = op;
+	io->request.sector = sector;
+	io->status = NEVER;
+	io->ended = 0;
+	disk->ops->submit(disk, &io->request);
+	disk->ops->commit(disk);
+}
+
+static void add(struct io *io, uint64_t frame, uint16_t offset, uint16_t len)
+{
+	io->request.segment[io->request.nr_segments++] = (struct block_segment){frame, offset, len};
+	io->request.nr_sectors += len / BLOCK_SECTOR;
+}
+
+static unsigned run(struct io *io, struct block_disk *disk, enum block_op op, uint64_t sector)
+{
+	begin(io, disk, op, sector);
+	partition_run(&part);
+	assert_int_equal(io->ended, 1);
+	return io->status;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	nr_disks = removed = resized = 0;
+	partition_create(&part);
+	server = server_create(&part, CLIENT_VPS);
+	server_insert(server, 0, DISK, SERVER_PLAIN);
+	server_insert(server, 5, DISK, SERVER_READ_ONLY);
+	client_storvsc_start();
+	hv_vmbus_connect();
+	assert_true(hv_vmbus_settle(1000000000));
+	partition_run(&part);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	partition_destroy(&part);
+	server_destroy(server);
+	return 0;
+}
+
+static void disks_are_found_as_they_are(void **state)
+{
+	(void)state;
+	assert_int_equal(nr_disks, 2);
+	assert_int_equal(disks[0]->nr_sectors, DISK / 512);
+	assert_int_equal(disks[0]->sector_size, 512);
+	assert_false(disks[0]->read_only);
+	assert_true(disks[0]->discard);
+	assert_true(disks[1]->read_only);
+}
+
+static void every_vp_has_a_queue(void **state)
+{
+	unsigned open = 0;
+
+	(void)state;
+	for (unsigned id = 1; id < 256; id++) {
+		struct hv_channel *channel = client_channel(id);
+
+		if (!channel)
+			continue;
+		assert_int_equal(channel->state, HV_CHANNEL_OPEN);
+		assert_int_equal(channel->vp, channel->queue);
+		open++;
+	}
+	assert_int_equal(open, CLIENT_VPS);
+}
+
+static void written_data_is_read_back(void **state)
+{
+	struct io write = {0}, read = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < 3 * 4096; i++)
+		partition_page(&part, FRAME)[i] = (uint8_t)(i * 7 + i / 4096);
+	add(&write, FRAME, 512, 3584);
+	add(&write, FRAME + 1, 0, 4096);
+	add(&write, FRAME + 2, 0, 1024);
+	assert_int_equal(run(&write, disks[0], BLOCK_WRITE, 100), BLOCK_OK);
+	add(&read, FRAME + 10, 0, 4096);
+	add(&read, FRAME + 11, 0, 4096);
+	add(&read, FRAME + 12, 0, 512);
+	assert_int_equal(run(&read, disks[0], BLOCK_READ, 100), BLOCK_OK);
+	assert_memory_equal(partition_page(&part, FRAME) + 512, partition_page(&part, FRAME + 10),
+			    3584 + 4096 + 1024);
+}
+
+/* Segments that leave gaps between them are several commands to the host, and one request to the guest. */
+static void gaps_between_segments_do_not_matter(void **state)
+{
+	struct io write = {0}, read = {0};
+	uint8_t expected[4 * 1024];
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		memset(partition_page(&part, FRAME + i) + 1024, 'a' + (int)i, 1024);
+		memset(expected + i * 1024, 'a' + (int)i, 1024);
+		add(&write, FRAME + i, 1024, 1024);
+	}
+	assert_int_equal(run(&write, disks[0], BLOCK_WRITE, 8), BLOCK_OK);
+	add(&read, FRAME + 8, 0, 4096);
+	assert_int_equal(run(&read, disks[0], BLOCK_READ, 8), BLOCK_OK);
+	assert_memory_equal(partition_page(&part, FRAME + 8), expected, sizeof(expected));
+}
+
+static void what_the_disk_refuses_is_an_error(void **state)
+{
+	struct io write = {0}, beyond = {0};
+
+	(void)state;
+	add(&write, FRAME, 0, 4096);
+	assert_int_equal(run(&write, disks[1], BLOCK_WRITE, 0), BLOCK_ERROR);
+	add(&beyond, FRAME, 0, 4096);
+	assert_int_equal(run(&beyond, disks[0], BLOCK_READ, DISK / 512 - 1), BLOCK_ERROR);
+}
+
+static void flushes_and_discards_end_well(void **state)
+{
+	struct io io = {0};
+
+	(void)state;
+	assert_int_equal(run(&io, disks[0], BLOCK_FLUSH, 0), BLOCK_OK);
+	assert_int_equal(run(&io, disks[1], BLOCK_FLUSH, 0), BLOCK_OK);
+	io.request.nr_sectors = 2048;
+	assert_int_equal(run(&io, disks[0], BLOCK_DISCARD, 1024), BLOCK_OK);
+}
+
+/* Many more than there are commands, from every VP. */
+static void a_flood_of_requests_is_answered(void **state)
+{
+	enum { FLOOD = 600 };
+	static struct io io[FLOOD];
+
+	(void)state;
+	memset(io, 0, sizeof(io));
+	for (unsigned i = 0; i < FLOOD; i++) {
+		memset(partition_page(&part, FRAME + i), (int)i, 4096);
+		add(&io[i], FRAME + i, 0, 4096);
+		client_run_on(i % CLIENT_VPS);
+		begin(&io[i], disks[0], BLOCK_WRITE, 8 * i);
+	}
+	partition_run(&part);
+	for (unsigned i = 0; i < FLOOD; i++) {
+		struct io read = {0};
+
+		assert_int_equal(io[i].ended, 1);
+		assert_int_equal(io[i].status, BLOCK_OK);
+		if (i % 50)
+			continue;
+		add(&read, FRAME + 1000, 0, 4096);
+		assert_int_equal(run(&read, disks[0], BLOCK_READ, 8 * i), BLOCK_OK);
+		assert_memory_equal(partition_page(&part, FRAME + 1000),
+				    partition_page(&part, FRAME + i), 4096);
+	}
+}
+
+static void a_disk_that_comes_later_is_found(void **state)
+{
+	struct io io = {0};
+
+	(void)state;
+	server_insert(server, 9, DISK, SERVER_PLAIN);
+	partition_run(&part);
+	assert_int_equal(nr_disks, 3);
+	add(&io, FRAME, 0, 4096);
+	assert_int_equal(run(&io, disks[2], BLOCK_READ, 0), BLOCK_OK);
+}
+
+static void a_disk_that_goes_answers_with_errors_until_it_is_forgotten(void **state)
+{
+	struct io io = {0};
+
+	(void)state;
+	server_remove(server, 0);
+	partition_run(&part);
+	assert_int_equal(removed, 1);
+	add(&io, FRAME, 0, 4096);
+	assert_int_equal(run(&io, disks[0], BLOCK_READ, 0), BLOCK_ERROR);
+	/* The place is free again once nobody knows the old one. */
+	server_insert(server, 0, 2 * DISK, SERVER_PLAIN);
+	partition_run(&part);
+	assert_int_equal(nr_disks, 2);
+	block_forgotten(disks[0]);
+	client_event(0, 0);
+	partition_run(&part);
+	assert_int_equal(nr_disks, 3);
+	assert_int_equal(disks[2]->nr_sectors, 2 * DISK / 512);
+}
+
+/* The whole controller, with requests in flight: each ends once, and all memory comes back. */
+static void a_controller_that_goes_ends_what_was_in_flight(void **state)
+{
+	static struct io io[200];
+	size_t before;
+
+	(void)state;
+	memset(io, 0, sizeof(io));
+	for (unsigned i = 0; i < 200; i++) {
+		add(&io[i], FRAME + i, 0, 4096);
+		client_run_on(i % CLIENT_VPS);
+		begin(&io[i], disks[0], BLOCK_WRITE, 8 * i);
+	}
+	before = client_free_pages();
+	server_rescind(server);
+	partition_run(&part);
+	assert_int_equal(removed, 2);
+	for (unsigned i = 0; i < 200; i++)
+		assert_int_equal(io[i].ended, 1);
+	block_forgotten(disks[0]);
+	block_forgotten(disks[1]);
+	client_event(0, 0);
+	assert_true(client_free_pages() >= before + CLIENT_VPS * 15);
+}
+
+static void unloading_waits_for_the_host(void **state)
+{
+	(void)state;
+	hv_vmbus_unload();
+	assert_int_equal(vmbus_version(part.bus), 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(disks_are_found_as_they_are),
+	    TEST(every_vp_has_a_queue),
+	    TEST(written_data_is_read_back),
+	    TEST(gaps_between_segments_do_not_matter),
+	    TEST(what_the_disk_refuses_is_an_error),
+	    TEST(flushes_and_discards_end_well),
+	    TEST(a_flood_of_requests_is_answered),
+	    TEST(a_disk_that_comes_later_is_found),
+	    TEST(a_disk_that_goes_answers_with_errors_until_it_is_forgotten),
+	    TEST(a_controller_that_goes_ends_what_was_in_flight),
+	    TEST(unloading_waits_for_the_host),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
