@@ -33,8 +33,9 @@ CHECK_ALL_TAP += tests/viridian/run-rest
 # their build.mk has been read, hence the four dollars.
 LOOP_CLIENT_SRC := tests/loop/client.c adapter/hv/vmbus_channel.c core/vmbus_ring.c core/pagepool.c
 LOOP_STORVSC_SRC := tests/loop/client_storvsc.c adapter/hv/storvsc_io.c adapter/hv/storvsc_scan.c adapter/hv/scsi.c
+LOOP_BLOCK_SRC = $(filter-out $(HOST_VMBUS_SRC) host/storvsp.c,$(HOST_STORVSP_SRC))
 LOOP_SERVER_SRC = tests/loop/partition.c $(filter-out core/vmbus_ring.c tests/host/fake_guest.c,$(HOST_VMBUS_SRC))
 
 $(eval $(call unit_test,storvsc,tests/unit/test_storvsc.c $(LOOP_CLIENT_SRC) $(LOOP_STORVSC_SRC) $$$$(LOOP_SERVER_SRC) \
-	tests/loop/server_storvsp.c host/scsi.c host/scsi_replies.c host/block.c $$$$(DISK_ASAN),$$(DISK_ASAN) -pthread))
+	tests/loop/server_storvsp.c $$$$(LOOP_BLOCK_SRC) $$$$(DISK_ASAN),$$(DISK_ASAN) -pthread -luring))
 $(eval $(call fuzzer,storvsc,tests/fuzz/fuzz_storvsc.c $(LOOP_CLIENT_SRC) $(LOOP_STORVSC_SRC)))
