@@ -34,6 +34,9 @@ include disk/sanitized.mk
 $(eval $(call unit_test,vhd,tests/unit/test_vhd.c $(DISK_ASAN),$(DISK_ASAN) -pthread))
 $(eval $(call unit_test,vhd_parents,tests/unit/test_vhd_parents.c $(DISK_ASAN),$(DISK_ASAN) -pthread))
 $(eval $(call unit_test,vhd_crash,tests/unit/test_vhd_crash.c tests/unit/crash_io.c $(DISK_ASAN),$(DISK_ASAN) -pthread))
+$(eval $(call unit_test,disk_threads,tests/unit/test_disk_threads.c $(DISK_ASAN),$(DISK_ASAN) -pthread))
+$(eval $(call unit_test,disk_threads_tsan,tests/unit/test_disk_threads.c $(DISK_TSAN),$(DISK_TSAN) -pthread))
+$(BUILD)/tests/unit/disk_threads_tsan: SANITIZE := -fsanitize=thread
 $(eval $(call unit_test,disk_hold,tests/unit/test_disk_hold.c $(DISK_ASAN),$(DISK_ASAN) -pthread))
 $(eval $(call fuzzer,vhd,tests/fuzz/fuzz_vhd.c tests/fuzz/fuzz_vhdx_store.c $(DISK_FUZZ),$(DISK_FUZZ) -pthread))
 

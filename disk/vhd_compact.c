@@ -65,8 +65,10 @@ static int holds_nothing(struct work *w, uint32_t block, bool *nothing, struct x
 	if (w->image->type == XD_TYPE_DYNAMIC)
 		return reads_zero(w, at + v->bitmap_size, v->block_size, nothing, err);
 	*nothing = false;
-	if (vhd_is_full(v, block) || (r = vhd_bitmap_get(w->image, block, false, &bitmap, err)))
-		return vhd_is_full(v, block) ? 0 : r;
+	if (vhd_is_full(v, block))
+		return 0;
+	if ((r = vhd_bitmap_get(w->image, block, false, &bitmap, err)))
+		return r;
 	*nothing = vhd_bitmap_run(vhd_bitmap_bits(bitmap), 0, sectors, &set) == sectors && !set;
 	return 0;
 }

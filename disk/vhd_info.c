@@ -60,13 +60,17 @@ static void describe_sparse(struct xd_image *image, const struct teller *t)
 {
 	struct vhd *v = vhd_of(image);
 	uint64_t present = 0;
+	bool agree;
 
+	pthread_mutex_lock(&v->lock);
+	agree = !v->head_bad && v->footer_at != VHD_NOWHERE;
+	pthread_mutex_unlock(&v->lock);
 	for (uint32_t i = 0; i < v->blocks; i++)
 		present += vhd_entry(v, i) != VHD_NO_BLOCK;
 	tell_number(t, "blocks", v->blocks);
 	tell_number(t, "blocks_allocated", present);
 	tell_bool(t, "batmap", v->batmap_offset);
-	tell_bool(t, "footers_agree", !v->head_bad && v->footer_at != VHD_NOWHERE);
+	tell_bool(t, "footers_agree", agree);
 	if (image->type != XD_TYPE_DIFF)
 		return;
 	tell_id(t, "parent_uuid", v->header.parent_id);

@@ -159,11 +159,23 @@ static int prepare_write(struct xd_image *image, struct xd_error *err)
 	return vhdx_begin(image->state, true, err);
 }
 
+/* A commit may be changing it. */
+static struct vhdx_header header_now(struct vhdx *v)
+{
+	struct vhdx_header header;
+
+	pthread_mutex_lock(&v->commit_lock);
+	header = v->header;
+	pthread_mutex_unlock(&v->commit_lock);
+	return header;
+}
+
 static void info(struct xd_image *image, struct xd_info *out)
 {
-	const struct vhdx *v = image->state;
+	struct vhdx *v = image->state;
+	struct vhdx_header header = header_now(v);
 
-	memcpy(out->id, v->header.data_write_guid.b, sizeof(out->id));
+	memcpy(out->id, header.data_write_guid.b, sizeof(out->id));
 	if (v->has_parent)
 		vhdx_parent_id(v, out->parent_id);
 	out->data_align = VHDX_MIB;
@@ -229,14 +241,15 @@ static int describe(struct xd_image *image, xd_fact_fn fn, void *ctx, struct xd_
 {
 	struct vhdx *v = image->state;
 	struct teller to = {fn, ctx};
+	struct vhdx_header header = header_now(v);
 	int ret = tell_creator(v, &to, err);
 
 	if (ret)
 		return ret;
 	tell_guid(&to, "disk_id", &v->disk_id);
-	tell_guid(&to, "file_write_guid", &v->header.file_write_guid);
-	tell_guid(&to, "data_write_guid", &v->header.data_write_guid);
-	tell_number(&to, "header_sequence", v->header.sequence);
+	tell_guid(&to, "file_write_guid", &header.file_write_guid);
+	tell_guid(&to, "data_write_guid", &header.data_write_guid);
+	tell_number(&to, "header_sequence", header.sequence);
 	tell_bool(&to, "log_dirty", v->replayed);
 	tell_number(&to, "log_offset", v->log.offset);
 	tell_number(&to, "log_size", v->log.length);
