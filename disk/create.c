@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "disk/format.h"
@@ -35,9 +36,14 @@ static int complete(struct xd_create *how, char absolute[PATH_MAX], struct xd_er
 	return 0;
 }
 
+static int store_fd(const struct xd_io *io)
+{
+	return io->ops->fd ? io->ops->fd(io->ctx) : -1;
+}
+
 static int preallocate(const struct xd_create *how, const struct xd_io *io, struct xd_error *err)
 {
-	int fd = io->ops->fd ? io->ops->fd(io->ctx) : -1;
+	int fd = store_fd(io);
 	uint64_t size;
 	int r;
 
@@ -89,6 +95,7 @@ int xd_create(const struct xd_create *asked, struct xd_error *err)
 	uint32_t flags =
 	    XD_IO_WRITE | XD_IO_CREATE | (how.flags & XD_CREATE_OVERWRITE ? XD_IO_TRUNCATE : 0);
 	char absolute[PATH_MAX];
+	struct stat st;
 	struct xd_io io;
 	int r;
 
@@ -102,8 +109,9 @@ int xd_create(const struct xd_create *asked, struct xd_error *err)
 	if ((r = xd_io_open_file(how.path, flags, &io, err)))
 		return r;
 	r = create_on(&how, &io, err);
-	if (r)
-		unlink(how.path); /* while the lock is held: nobody else's file can go */
+	/* While the lock is held: nobody else's file can go. A device's node stays. */
+	if (r && !fstat(store_fd(&io), &st) && S_ISREG(st.st_mode))
+		unlink(how.path);
 	io.ops->close(io.ctx);
 	return r ? r : sync_folder(how.path, err);
 }

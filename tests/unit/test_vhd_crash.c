@@ -24,6 +24,7 @@ struct scene {
 	struct crash_model *model;
 	struct xd_io io;
 	struct xd_io parent; /* ops NULL: no parent */
+	size_t sectors;      /* that the model looks at */
 	unsigned random;
 	uint64_t content;
 };
@@ -118,7 +119,7 @@ static int survives(void *ctx, struct xd_io io, size_t cut, unsigned seed)
 	/* Life goes on: it opens for writing, takes data, closes clean. */
 	image = open_on(s, borrowed(io), XD_OPEN_WRITE);
 	crash_fill(one, 1, 0x7777);
-	ok(xd_write(image, one, SECTOR, DISK - SECTOR, &err), &err);
+	ok(xd_write(image, one, SECTOR, (s->sectors - 1) * SECTOR, &err), &err);
 	ok(xd_close(image, &err), &err);
 	if (errors_in(s, io)) {
 		fprintf(stderr, "cut %zu seed %u: does not check clean after going on\n", cut,
@@ -145,7 +146,7 @@ static void write_some(struct scene *s, struct xd_image *image, size_t first, si
 static void step(struct scene *s, struct xd_image *image)
 {
 	size_t count = rand_r(&s->random) % MOST + 1,
-	       first = rand_r(&s->random) % (SECTORS - count);
+	       first = rand_r(&s->random) % (s->sectors - count);
 	struct xd_error err;
 
 	switch (rand_r(&s->random) % 6) {
@@ -190,11 +191,16 @@ static void make(struct scene *s, enum xd_type type, enum xd_profile profile,
 	ok(xd_create(&how, &err), &err);
 }
 
+static void begin_with(struct scene *s, unsigned seed, size_t sectors)
+{
+	*s = (struct scene){.random = seed, .sectors = sectors};
+	s->log = crash_io_open(&s->io);
+	s->model = crash_model_new(s->log, sectors);
+}
+
 static void begin(struct scene *s, unsigned seed)
 {
-	*s = (struct scene){.random = seed};
-	s->log = crash_io_open(&s->io);
-	s->model = crash_model_new(s->log, SECTORS);
+	begin_with(s, seed, SECTORS);
 }
 
 static void end(struct scene *s)
@@ -296,26 +302,58 @@ static void compacting_survives(void **state)
 	end(&s);
 }
 
+/* Some work, another size, some more. */
+static void resize_to(struct scene *s, uint64_t size)
+{
+	struct xd_image *image;
+	struct xd_error err;
+
+	crash_start(s->log);
+	image = open_on(s, s->io, XD_OPEN_WRITE);
+	for (int i = 0; i < 10; i++)
+		step(s, image);
+	ok(xd_resize(image, size, XD_RESIZE_SHRINK, &err), &err);
+	crash_model_flushed(s->model);
+	for (int i = 0; i < 10; i++)
+		step(s, image);
+	ok(xd_close(image, &err), &err);
+	assert_int_equal(crash_each(s->log, 4, survives, s), 0);
+	end(s);
+}
+
 static void growing_past_the_table_survives(void **state)
 {
 	struct scene s;
-	struct xd_image *image;
-	struct xd_error err;
 
 	(void)state;
 	begin(&s, 41);
 	make(&s, XD_TYPE_DYNAMIC, XD_PROFILE_XENSERVER, NULL);
-	crash_start(s.log);
-	image = open_on(&s, s.io, XD_OPEN_WRITE);
-	for (int i = 0; i < 10; i++)
-		step(&s, image);
-	ok(xd_resize(image, 8 * DISK, 0, &err), &err);
-	crash_model_flushed(s.model);
-	for (int i = 0; i < 10; i++)
-		step(&s, image);
-	ok(xd_close(image, &err), &err);
-	assert_int_equal(crash_each(s.log, 4, survives, &s), 0);
-	end(&s);
+	resize_to(&s, 8 * DISK);
+}
+
+static void resizing_a_fixed_disk_survives(void **state)
+{
+	/* The new footer within the old one's reach, next to it, and far away; the disk's new end in front of all that. */
+	static const int64_t by[] = {SECTOR, 2 * SECTOR, DISK, -(int64_t)SECTOR,
+				     -(int64_t)DISK / 2};
+	struct scene s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(by) / sizeof(by[0]); i++) {
+		begin_with(&s, 51 + i, by[i] < 0 ? (DISK + by[i]) / SECTOR : SECTORS);
+		make(&s, XD_TYPE_FIXED, XD_PROFILE_NONE, NULL);
+		resize_to(&s, DISK + by[i]);
+	}
+}
+
+static void shrinking_survives(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	begin_with(&s, 61, SECTORS / 2 - 3);
+	make(&s, XD_TYPE_DYNAMIC, XD_PROFILE_XENSERVER, NULL);
+	resize_to(&s, (SECTORS / 2 - 3) * SECTOR);
 }
 
 int main(void)
@@ -326,6 +364,8 @@ int main(void)
 	    cmocka_unit_test(disk_with_batmap_survives_two_sessions),
 	    cmocka_unit_test(compacting_survives),
 	    cmocka_unit_test(growing_past_the_table_survives),
+	    cmocka_unit_test(shrinking_survives),
+	    cmocka_unit_test(resizing_a_fixed_disk_survives),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,6 +155,25 @@ static void growing(struct run *run)
 	flush(run);
 }
 
+/* What lies behind is lost, the model knows nothing of it. */
+static void shrinking(struct run *run)
+{
+	struct xd_error err;
+	uint8_t last[512] = "behind the new end";
+	uint64_t size = xd_get_size(run->image);
+
+	write_at(run, 5, 9);
+	write_at(run, run->sectors - 4, 4);
+	OK(xd_write(run->image, last, sizeof(last), size - sizeof(last), &err));
+	OK(xd_write(run->image, last, sizeof(last), run->sectors * 512, &err));
+	flush(run);
+	OK(xd_resize(run->image, run->sectors * 512, XD_RESIZE_SHRINK, &err));
+	crash_model_flushed(run->model);
+	/* A block that takes the place of one that is gone. */
+	write_at(run, run->sectors / 2, 4);
+	flush(run);
+}
+
 /* --- setting up --------------------------------------------------------------------------------------------------------------- */
 
 static void make_parent(struct run *run, struct tool_store *store,
@@ -177,10 +196,11 @@ static void make_parent(struct run *run, struct tool_store *store,
 	tool_close(image);
 }
 
-static void cut_everywhere(const struct tool_geometry *g, void (*work)(struct run *),
-			   unsigned int seed)
+/* kept: how much of the disk the model looks at */
+static void cut_disk(const struct tool_geometry *g, uint64_t kept, void (*work)(struct run *),
+		     unsigned int seed)
 {
-	struct run run = {.sectors = g->size / 512, .random = seed};
+	struct run run = {.sectors = kept / 512, .random = seed};
 	struct tool_store parent, store;
 	struct xd_image *base = NULL;
 	struct xd_io io;
@@ -208,6 +228,13 @@ static void cut_everywhere(const struct tool_geometry *g, void (*work)(struct ru
 		tool_store_free(&parent);
 }
 
+static void cut_everywhere(const struct tool_geometry *g, void (*work)(struct run *),
+			   unsigned int seed)
+{
+	cut_disk(g, g->size, work, seed);
+}
+
+static const struct tool_geometry fixed = {XD_TYPE_FIXED, 3 * MIB + 512, 1 << 20, 512};
 static const struct tool_geometry dynamic = {XD_TYPE_DYNAMIC, 5 * MIB + 512, 1 << 20, 512};
 static const struct tool_geometry child = {XD_TYPE_DIFF, 5 * MIB + 512, 1 << 20, 512};
 
@@ -244,6 +271,15 @@ static void growing_is_whole_or_not_at_all(void **state)
 	(void)state;
 	cut_everywhere(&dynamic, growing, 10);
 	cut_everywhere(&child, growing, 11);
+	cut_everywhere(&fixed, growing, 12);
+}
+
+static void shrinking_is_whole_or_not_at_all(void **state)
+{
+	(void)state;
+	cut_disk(&dynamic, 2 * MIB + 1024, shrinking, 13);
+	cut_disk(&child, 2 * MIB + 1024, shrinking, 14);
+	cut_disk(&fixed, 2 * MIB - 512, shrinking, 15);
 }
 
 int main(void)
@@ -254,6 +290,7 @@ int main(void)
 	    cmocka_unit_test(trimmed_space_is_never_shared),
 	    cmocka_unit_test(compacting_loses_nothing),
 	    cmocka_unit_test(growing_is_whole_or_not_at_all),
+	    cmocka_unit_test(shrinking_is_whole_or_not_at_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
