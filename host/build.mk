@@ -41,8 +41,8 @@ $(eval $(call unit_test,rss,tests/unit/test_rss.c host/rss.c))
 $(eval $(call unit_test,net_finish,tests/unit/test_net_finish.c host/net_finish.c))
 
 # Each takes partitions of our own host, nested where need be.
-CHECK_TAP += tests/host/devices tests/host/pv-disks
-CHECK_ALL_TAP += tests/host/pv-disks-all
+CHECK_TAP += tests/host/devices tests/host/pv-disks tests/host/pv-net
+CHECK_ALL_TAP += tests/host/pv-disks-all tests/host/pv-net-all
 
 HOST_IC_SRC := $(HOST_VMBUS_SRC) $(wildcard host/ic/*.c)
 $(eval $(call unit_test,ic,tests/unit/test_ic.c $(HOST_IC_SRC)))

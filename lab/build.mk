@@ -19,12 +19,18 @@ $(USERLAND)/exit: tests/guest/userland/exit.c | deps-stamp
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -o $@ $<
 
+NETTEST := $(BUILD)/tests/guest/net/nettest
+
+$(NETTEST): tests/guest/net/nettest.c | deps-stamp
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) -o $@ $<
+
 INITRD_FILES := /init=$(USERLAND)/init /bin/compat=$(USERLAND)/compat /bin/exit=$(USERLAND)/exit \
 	/bin/ubench=$(BUILD)/bench/ubench
 $(INITRD): $(foreach f,$(INITRD_FILES),$(lastword $(subst =, ,$(f)))) lab/mkinitrd lab/kit/cpio.py
 	lab/mkinitrd $@ $(INITRD_FILES)
 
-ALL += $(INITRD)
+ALL += $(INITRD) $(NETTEST)
 
 run: all ## boot Debian's stock kernel on the adapter, to its userland
 	lab/run --cpus 2 --memory 1024 --initrd $(INITRD) --append "quiet"

@@ -10,11 +10,13 @@
 #include "adapter/x86/log.h"
 #include "adapter/x86/mem.h"
 
-/* Pages. The receive buffer is where the host puts packets until the guest has them: the more, the fewer are dropped in a burst. */
-#define RECEIVE_FIRST    384u /* of the first adapter, */
-#define RECEIVE_OTHER    128u /* of any other, */
-#define RECEIVE_LEAST    16u  /* and what it takes at all */
-#define SEND_PER_QUEUE   24u
+/* Pages. The receive buffer is where packets are until the guest has them: the larger, the fewer are lost in a burst. */
+#define RECEIVE_FIRST  384u /* of the first adapter, */
+#define RECEIVE_OTHER  128u /* of any other, */
+#define RECEIVE_LEAST  16u  /* and what it takes at all */
+#define SEND_PER_QUEUE 24u
+#define LEFT \
+	320u /* that the buffers leave to rings and to other devices, where there are so many */
 #define RING_PAGES       16u
 #define QUEUE_RING_PAGES 8u
 #define HEADER_PAGES     (NETVSC_DIRECT_MAX * NETVSC_HEADER_BYTES / NETVSC_PAGE)
@@ -79,6 +81,19 @@ static bool make_queues(struct netvsc *device, unsigned nr_queues)
 	return device->nr_queues;
 }
 
+/* Without a send buffer all goes by the guest's pages. */
+static bool make_buffers(struct netvsc *device)
+{
+	void *left = device_pages(LEFT);
+
+	device->receive_pages = nr_devices == 0 && left ? RECEIVE_FIRST : RECEIVE_OTHER;
+	device->receive = take_pages(&device->receive_pages, RECEIVE_LEAST);
+	device->send_pages = device->nr_queues * SEND_PER_QUEUE;
+	device->send = take_pages(&device->send_pages, 2);
+	device_pages_free(left, LEFT);
+	return device->receive;
+}
+
 /* A queue for each VP from 0 on that takes interrupts. */
 static unsigned queues_wanted(void)
 {
@@ -99,15 +114,10 @@ static struct netvsc *make_device(void)
 	device->pages = pages;
 	device->net.ops = &netvsc_net_ops;
 	device->control = device_pages(1);
-	device->receive_pages = nr_devices == 0 ? RECEIVE_FIRST : RECEIVE_OTHER;
-	device->receive = take_pages(&device->receive_pages, RECEIVE_LEAST);
-	if (!device->control || !device->receive || !make_queues(device, nr_queues)) {
+	if (!device->control || !make_queues(device, nr_queues) || !make_buffers(device)) {
 		free_device(device);
 		return NULL;
 	}
-	/* Without one all goes by the guest's pages. */
-	device->send_pages = device->nr_queues * SEND_PER_QUEUE;
-	device->send = take_pages(&device->send_pages, 2);
 	nr_devices++;
 	return device;
 }

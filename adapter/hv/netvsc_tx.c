@@ -289,7 +289,8 @@ static enum sent send_part(struct netvsc_queue *queue, struct net_packet *packet
 	slot = (unsigned)__builtin_ctzll(queue->direct_free);
 	to = queue->headers + slot * NETVSC_HEADER_BYTES;
 	write_header(to, work, nr_own + bytes, 0);
-	memcpy(to + header, own, nr_own);
+	if (nr_own)
+		memcpy(to + header, own, nr_own);
 	add_range(&direct, queue->headers_ma + slot * NETVSC_HEADER_BYTES, header + nr_own);
 	add_ranges(&direct, packet, from, bytes);
 	sent = sent_of(

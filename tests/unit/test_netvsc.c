@@ -1,0 +1,618 @@
+/* SPDX-License-Identifier: MIT */
+/* The adapter's network client against the host's server: frames go through both ways, every packet of the guest's is answered once. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "adapter/hv/vmbus.h"
+#include "adapter/seam/net.h"
+#include "tests/loop/server_netvsp.h"
+#include "tests/loop/client.h"
+#include "tests/loop/client_netvsc.h"
+#include "tests/loop/partition.h"
+
+#define FRAME   PARTITION_DEVICE_PAGES /* the first of the guest's */
+#define PACKETS 400u
+#define HEADERS 54u /* Ethernet, IPv4, TCP */
+#define FRAMES  256u
+
+static const uint8_t address[6] = {2, 1, 2, 3, 4, 5};
+static struct partition part;
+static struct netvsp *server;
+
+/* ---- what the Xen side hears ---- */
+
+static struct net_device *device;
+static unsigned queues, removals, links;
+static bool link_up, no_room;
+static unsigned nr_received;
+static struct {
+	unsigned queue;
+	uint32_t length;
+	bool good;
+	uint8_t bytes[2048];
+} received[FRAMES];
+
+struct sent {
+	struct net_packet packet; /* first */
+	unsigned answers;
+	enum net_status status;
+};
+static struct sent sent[PACKETS];
+static unsigned nr_sent;
+
+static void transmitted(struct net_packet *packet, enum net_status status)
+{
+	struct sent *s = (struct sent *)packet;
+
+	s->answers++;
+	s->status = status;
+}
+
+void xen_net_add(struct net_device *new, unsigned max_queues)
+{
+	device = new;
+	device->transmitted = transmitted;
+	queues = max_queues;
+}
+
+void xen_net_link(struct net_device *which, bool up)
+{
+	assert_ptr_equal(which, device);
+	links++;
+	link_up = up;
+}
+
+void xen_net_remove(struct net_device *which)
+{
+	assert_ptr_equal(which, device);
+	removals++;
+}
+
+enum xen_net_received xen_net_receive(struct net_device *which, unsigned queue,
+				      const struct net_offload *offload,
+				      const struct net_piece *pieces, unsigned nr_pieces)
+{
+	uint32_t at = 0;
+
+	assert_ptr_equal(which, device);
+	assert_true(queue < queues && nr_received < FRAMES);
+	if (no_room)
+		return XEN_NET_NO_ROOM;
+	for (unsigned i = 0; i < nr_pieces; i++) {
+		assert_true(at + pieces[i].len <= sizeof(received[0].bytes));
+		memcpy(received[nr_received].bytes + at, pieces[i].data, pieces[i].len);
+		at += pieces[i].len;
+	}
+	received[nr_received].queue = queue;
+	received[nr_received].length = at;
+	received[nr_received++].good = offload->csum_good;
+	return XEN_NET_TAKEN;
+}
+
+/* ---- what the host's network hears ---- */
+
+static struct net_backend backend;
+static unsigned nr_out, resumes;
+static struct {
+	uint32_t length;
+	struct net_work work;
+	uint8_t bytes[NET_FRAME_MAX];
+} out[FRAMES];
+
+static void backend_send(struct net_backend *b, uint8_t *frame, uint32_t length,
+			 const struct net_work *work)
+{
+	(void)b;
+	assert_true(nr_out < FRAMES && length <= NET_FRAME_MAX);
+	out[nr_out].length = length;
+	out[nr_out].work = *work;
+	memcpy(out[nr_out++].bytes, frame, length);
+}
+
+static void backend_resume(struct net_backend *b)
+{
+	(void)b;
+	resumes++;
+}
+
+static const struct net_backend_ops backend_ops = {.send = backend_send, .resume = backend_resume};
+
+/* ---- the world ---- */
+
+static void start(unsigned vps)
+{
+	device = NULL;
+	queues = removals = links = nr_received = nr_sent = nr_out = resumes = 0;
+	no_room = false;
+	memset(sent, 0, sizeof(sent));
+	backend = (struct net_backend){.ops = &backend_ops};
+	partition_create(&part);
+	server = netvsp_create(part.bus, 0, CLIENT_VPS, address, &backend);
+	client_netvsc_start(vps);
+	hv_vmbus_connect();
+	partition_run(&part);
+	assert_non_null(device);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	start(1);
+	return 0;
+}
+
+static int setup_wide(void **state)
+{
+	(void)state;
+	start(CLIENT_VPS);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	partition_destroy(&part);
+	netvsp_destroy(server);
+	return 0;
+}
+
+/* A frame of `length` bytes in guest pages from `frame` on, `first` bytes of it at the end of the first page. */
+static struct sent *make(uint64_t frame, uint32_t length, uint32_t first)
+{
+	struct sent *s = &sent[nr_sent++];
+	struct net_packet *p = &s->packet;
+	uint32_t done = 0;
+
+	assert_true(nr_sent < PACKETS);
+	while (done < length) {
+		uint16_t offset = p->nr_segments || first == 0 ? 0 : (uint16_t)(4096 - first);
+		uint32_t n = length - done < 4096u - offset ? length - done : 4096u - offset;
+		uint8_t *page = partition_page(&part, frame);
+
+		for (uint32_t i = 0; i < n; i++)
+			page[offset + i] = (uint8_t)((done + i) * 7 + nr_sent);
+		p->segment[p->nr_segments++] =
+		    (struct net_segment){frame++, page, offset, (uint16_t)n};
+		done += n;
+	}
+	p->len = length;
+	return s;
+}
+
+/* An IPv4 TCP header in front; the rest is payload. */
+static void make_tcp(struct sent *s)
+{
+	uint8_t *at = (uint8_t *)s->packet.segment[0].va + s->packet.segment[0].offset;
+	uint32_t total = s->packet.len - 14;
+	const uint8_t headers[HEADERS] = {2,
+					  1,
+					  2,
+					  3,
+					  4,
+					  5,
+					  2,
+					  9,
+					  9,
+					  9,
+					  9,
+					  9,
+					  8,
+					  0,
+					  0x45,
+					  0,
+					  (uint8_t)(total >> 8),
+					  (uint8_t)total,
+					  0x12,
+					  0x34,
+					  0x40,
+					  0,
+					  64,
+					  6,
+					  0,
+					  0,
+					  10,
+					  0,
+					  2,
+					  15,
+					  10,
+					  0,
+					  2,
+					  2,
+					  0x13,
+					  0x89,
+					  0x13,
+					  0x8a,
+					  0,
+					  0,
+					  0x10,
+					  0,
+					  0,
+					  0,
+					  0,
+					  0,
+					  0x50,
+					  0x19,
+					  1,
+					  0,
+					  0,
+					  0,
+					  0,
+					  0};
+
+	memcpy(at, headers, HEADERS);
+	s->packet.offload.csum_blank = true;
+}
+
+static void transmit(struct sent *s, unsigned queue)
+{
+	device->ops->transmit(device, queue, &s->packet);
+}
+
+static void finish(unsigned queue)
+{
+	device->ops->commit(device, queue);
+	partition_run(&part);
+}
+
+static bool arrived(unsigned n, const struct sent *s)
+{
+	uint32_t at = 0;
+
+	if (n >= nr_out || out[n].length != s->packet.len)
+		return false;
+	for (unsigned i = 0; i < s->packet.nr_segments; i++) {
+		const struct net_segment *g = &s->packet.segment[i];
+
+		if (memcmp(out[n].bytes + at, (uint8_t *)g->va + g->offset, g->len))
+			return false;
+		at += g->len;
+	}
+	return true;
+}
+
+static bool each_answered_once(enum net_status status)
+{
+	for (unsigned i = 0; i < nr_sent; i++)
+		if (sent[i].answers != 1 || sent[i].status != status)
+			return false;
+	return client_netvsc_is_at_rest(device);
+}
+
+/* ---- tests ---- */
+
+static void the_adapter_is_described(void **state)
+{
+	(void)state;
+	assert_memory_equal(device->mac, address, 6);
+	assert_int_equal(device->mtu, 1500);
+	assert_true(device->gso_v4 && device->gso_v6);
+	assert_int_equal(queues, 1);
+	assert_int_equal(links, 0);
+}
+
+static void frames_of_every_size_go_out(void **state)
+{
+	static const uint32_t sizes[] = {14,   60,   61,   1000, 1514, 2047,
+					 2048, 2049, 4096, 9014, 65535};
+	const unsigned n = sizeof(sizes) / sizeof(sizes[0]);
+
+	(void)state;
+	for (unsigned i = 0; i < n; i++)
+		transmit(make(FRAME + i * 20, sizes[i], i * 300), 0);
+	finish(0);
+	assert_int_equal(nr_out, n);
+	for (unsigned i = 0; i < n; i++)
+		assert_true(arrived(i, &sent[i]));
+	assert_true(each_answered_once(NET_OK));
+}
+
+static void small_frames_share_a_message(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	before = part.interrupts;
+	for (unsigned i = 0; i < 8; i++)
+		transmit(make(FRAME + i, 60, 0), 0);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(sent[i].answers, 1); /* their pages are free at once */
+	finish(0);
+	assert_int_equal(nr_out, 8);
+	assert_true(part.interrupts - before <= 1);
+	assert_true(client_netvsc_is_at_rest(device));
+}
+
+/* More than ring, slots and sections hold. */
+static void what_has_no_room_waits_in_order(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 180; i++)
+		transmit(make(FRAME + i * 2, i % 3 ? 3000 : 100, 0), 0);
+	finish(0);
+	assert_int_equal(nr_out, 180);
+	for (unsigned i = 0; i < 180; i++)
+		assert_true(arrived(i, &sent[i]));
+	assert_true(each_answered_once(NET_OK));
+}
+
+static void what_waits_too_long_is_dropped(void **state)
+{
+	unsigned dropped = 0, good = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 250; i++)
+		transmit(make(FRAME + i, 3000, 0), 0);
+	finish(0);
+	for (unsigned i = 0; i < 250; i++) {
+		assert_int_equal(sent[i].answers, 1);
+		dropped += sent[i].status == NET_DROPPED;
+		good += sent[i].status == NET_OK;
+	}
+	assert_int_equal(good, nr_out);
+	assert_int_equal(good + dropped, 250);
+	assert_true(dropped > 0 && good > 100);
+}
+
+static void checksums_are_asked_for(void **state)
+{
+	struct sent *small, *large;
+
+	(void)state;
+	small = make(FRAME, 100, 0);
+	make_tcp(small);
+	transmit(small, 0);
+	large = make(FRAME + 2, 4000, 0);
+	make_tcp(large);
+	transmit(large, 0);
+	transmit(make(FRAME + 4, 100, 0), 0);
+	finish(0);
+	assert_int_equal(nr_out, 3);
+	assert_true(out[0].work.tcp && out[1].work.tcp && !out[2].work.tcp);
+	assert_true(arrived(0, small) && arrived(1, large));
+}
+
+/* What nobody can find a checksum in is not sent with a wrong one. */
+static void a_checksum_that_cannot_be_placed_is_an_error(void **state)
+{
+	struct sent *s;
+
+	(void)state;
+	s = make(FRAME, 100, 0);
+	s->packet.offload.csum_blank = true;
+	transmit(s, 0);
+	finish(0);
+	assert_int_equal(nr_out, 0);
+	assert_true(each_answered_once(NET_ERROR));
+}
+
+static uint32_t get32(const uint8_t *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+/* The host takes 62780 bytes of payload at once, 43 segments of 1460: a large send beyond that goes in two parts. */
+static void a_large_send_goes_in_parts(void **state)
+{
+	struct sent *s;
+	uint32_t all = 65000 - HEADERS, first = 43 * 1448, second = all - first;
+	const uint8_t *payload;
+
+	(void)state;
+	s = make(FRAME, 65000, 100);
+	make_tcp(s);
+	s->packet.offload.gso = NET_GSO_TCPV4;
+	s->packet.offload.gso_size = 1448;
+	transmit(s, 0);
+	finish(0);
+	assert_int_equal(nr_out, 2);
+	assert_int_equal(out[0].work.mss, 1448);
+	assert_int_equal(out[0].length, HEADERS + first);
+	assert_int_equal(out[1].length, HEADERS + second);
+	assert_int_equal(get32(out[0].bytes + 38), 0x1000);
+	assert_int_equal(get32(out[1].bytes + 38), 0x1000 + first);
+	assert_int_equal(out[0].bytes[47], 0x10); /* ACK; FIN and PSH belong to the end, 0x19 */
+	assert_int_equal(out[1].bytes[47], 0x19);
+	assert_int_equal(out[1].bytes[19] - out[0].bytes[19], 43); /* identification */
+	payload = (uint8_t *)s->packet.segment[0].va + s->packet.segment[0].offset + HEADERS;
+	assert_memory_equal(out[0].bytes + HEADERS, payload, 40);
+	assert_memory_equal(out[0].bytes + HEADERS + 46, s->packet.segment[1].va, 4096);
+	assert_memory_equal(out[1].bytes + out[1].length - 100,
+			    (uint8_t *)s->packet.segment[s->packet.nr_segments - 1].va +
+				s->packet.segment[s->packet.nr_segments - 1].len - 100,
+			    100);
+	assert_true(each_answered_once(NET_OK));
+}
+
+static void one_segment_is_not_a_large_send(void **state)
+{
+	struct sent *s;
+
+	(void)state;
+	s = make(FRAME, HEADERS + 1000, 0);
+	make_tcp(s);
+	s->packet.offload.gso = NET_GSO_TCPV4;
+	s->packet.offload.gso_size = 1448;
+	transmit(s, 0);
+	finish(0);
+	assert_int_equal(nr_out, 1);
+	assert_int_equal(out[0].work.mss, 0);
+	assert_true(out[0].work.tcp && arrived(0, s));
+}
+
+static bool arrive(uint8_t fill, uint32_t length, bool checked)
+{
+	uint8_t frame[2048];
+
+	memset(frame, fill, sizeof(frame));
+	return backend.receive(backend.adapter, frame, length, checked);
+}
+
+static void frames_come_in(void **state)
+{
+	(void)state;
+	assert_true(arrive(1, 60, true));
+	assert_true(arrive(2, 1514, false));
+	partition_run(&part);
+	assert_int_equal(nr_received, 2);
+	assert_int_equal(received[0].length, 60);
+	assert_true(received[0].good && !received[1].good);
+	assert_int_equal(received[1].length, 1514);
+	assert_int_equal(received[1].bytes[1513], 2);
+}
+
+/* The guest posts nothing: the host is held back, nothing is lost, nothing comes twice. */
+static void frames_wait_for_the_guest(void **state)
+{
+	(void)state;
+	no_room = true;
+	for (unsigned i = 0; i < 100; i++)
+		assert_true(arrive((uint8_t)i, 100 + i, true));
+	partition_run(&part);
+	assert_int_equal(nr_received, 0);
+	no_room = false;
+	client_run_on(2);
+	net_room(device, 0);
+	client_run_on(0);
+	partition_run(&part);
+	assert_int_equal(nr_received, 100);
+	for (unsigned i = 0; i < 100; i++)
+		assert_true(received[i].length == 100 + i && received[i].bytes[50] == i);
+	assert_true(client_netvsc_is_at_rest(device));
+}
+
+/* Another VP makes room, and behind the frames is news of the link, which is VP 0's business. */
+static void news_behind_frames_reaches_vp_0(void **state)
+{
+	(void)state;
+	no_room = true;
+	assert_true(arrive(1, 100, true));
+	partition_run(&part);
+	netvsp_set_link(server, false);
+	partition_run(&part);
+	assert_int_equal(links, 0);
+	no_room = false;
+	client_run_on(3);
+	net_room(device, 0);
+	assert_int_equal(nr_received, 1);
+	assert_int_equal(links, 0);
+	client_run_on(0);
+	client_event(0, 0); /* VP 0 is interrupted, and does what was put off */
+	partition_run(&part);
+	assert_int_equal(links, 1);
+	assert_false(link_up);
+}
+
+static void a_front_end_that_leaves_lets_frames_go(void **state)
+{
+	(void)state;
+	no_room = true;
+	assert_true(arrive(1, 100, true));
+	partition_run(&part);
+	no_room = false;
+	net_room_later(device);
+	client_event(0, 0);
+	partition_run(&part);
+	assert_int_equal(nr_received, 1);
+}
+
+static void the_link_is_told(void **state)
+{
+	(void)state;
+	netvsp_set_link(server, false);
+	partition_run(&part);
+	assert_int_equal(links, 1);
+	assert_false(link_up);
+	netvsp_set_link(server, true);
+	partition_run(&part);
+	assert_int_equal(links, 2);
+	assert_true(link_up);
+}
+
+static void every_vp_has_a_queue(void **state)
+{
+	unsigned used = 0;
+	uint8_t frame[64] = {2, 1, 2,    3, 4, 5,  2, 9, 9, 9, 9,  9,
+			     8, 0, 0x45, 0, 0, 50, 0, 0, 0, 0, 64, 6};
+
+	(void)state;
+	assert_int_equal(queues, CLIENT_VPS);
+	for (unsigned i = 0; i < CLIENT_VPS; i++) {
+		transmit(make(FRAME + i * 2, 3000, 0), i);
+		transmit(make(FRAME + 100 + i, 60, 0), i);
+		finish(i);
+	}
+	assert_int_equal(nr_out, 2 * CLIENT_VPS);
+	assert_true(each_answered_once(NET_OK));
+	/* Flows spread, and each stays where it is. */
+	for (unsigned i = 0; i < 64; i++) {
+		frame[37] = (uint8_t)(i / 2);
+		assert_true(backend.receive(backend.adapter, frame, sizeof(frame), true));
+		partition_run(&part);
+		used |= 1u << received[i].queue;
+		assert_true(i % 2 == 0 || received[i].queue == received[i - 1].queue);
+	}
+	assert_int_equal(nr_received, 64);
+	assert_int_equal(used, (1u << CLIENT_VPS) - 1);
+}
+
+/* Packets are under way and waiting when the host takes the adapter away. */
+static void an_adapter_that_goes_answers_everything(void **state)
+{
+	size_t all = *(size_t *)*state;
+
+	for (unsigned i = 0; i < 150; i++)
+		transmit(make(FRAME + i, 3000, 0), i % CLIENT_VPS);
+	server_netvsp_rescind(server);
+	partition_run(&part);
+	assert_int_equal(removals, 1);
+	for (unsigned i = 0; i < nr_sent; i++)
+		assert_int_equal(sent[i].answers, 1);
+	transmit(make(FRAME, 60, 0), 0);
+	device->ops->commit(device, 0);
+	assert_int_equal(sent[nr_sent - 1].answers, 1);
+	assert_int_not_equal(sent[nr_sent - 1].status, NET_OK);
+	net_forgotten(device);
+	client_event(0, 0);
+	assert_true(client_free_pages() > all);
+}
+
+static int setup_going(void **state)
+{
+	static size_t free_pages;
+
+	start(CLIENT_VPS);
+	free_pages = client_free_pages() + 500;
+	*state = &free_pages;
+	return 0;
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    TEST(the_adapter_is_described),
+	    TEST(frames_of_every_size_go_out),
+	    TEST(small_frames_share_a_message),
+	    TEST(what_has_no_room_waits_in_order),
+	    TEST(what_waits_too_long_is_dropped),
+	    TEST(checksums_are_asked_for),
+	    TEST(a_checksum_that_cannot_be_placed_is_an_error),
+	    TEST(a_large_send_goes_in_parts),
+	    TEST(one_segment_is_not_a_large_send),
+	    TEST(frames_come_in),
+	    TEST(frames_wait_for_the_guest),
+	    TEST(news_behind_frames_reaches_vp_0),
+	    TEST(a_front_end_that_leaves_lets_frames_go),
+	    TEST(the_link_is_told),
+	    cmocka_unit_test_setup_teardown(every_vp_has_a_queue, setup_wide, teardown),
+	    cmocka_unit_test_setup_teardown(an_adapter_that_goes_answers_everything, setup_going,
+					    teardown),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
