@@ -219,6 +219,20 @@ int xs_local_directory(struct xs_store *store, const char *path, char *buf, size
 	return node->children_len;
 }
 
+int xs_local_child(struct xs_store *store, const char *path, unsigned index, char *name,
+		   size_t size)
+{
+	const struct xs_node *node = xs_table_find(store, path_of(path));
+	const char *at = node ? xs_node_children(node) : NULL,
+		   *end = node ? at + node->children_len : NULL;
+
+	while (at < end && index--)
+		at += strlen(at) + 1;
+	if (at == end)
+		return -XEN_ENOENT;
+	return (int)fmt(name, size, "%s", at);
+}
+
 int xs_local_watch(struct xs_store *store, const char *path, xs_watch_fn fn, void *ctx)
 {
 	struct xs_watch *watch;

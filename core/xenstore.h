@@ -100,6 +100,9 @@ int xs_local_set_perms(struct xs_store *store, const char *path, const struct xs
 		       unsigned nr);
 /* Copies the names of the children, each with its NUL, and returns their length; -XEN_E2BIG when `size` is too small. */
 int xs_local_directory(struct xs_store *store, const char *path, char *buf, size_t size);
+/* The name of the index-th child, cut to `size` - 1 bytes, with its NUL; returns its whole length. -XEN_ENOENT past the last. */
+int xs_local_child(struct xs_store *store, const char *path, unsigned index, char *name,
+		   size_t size);
 
 /*
  * Called for a change at or below a watched path, and once at registration. Events are delivered after the change, never

@@ -2,7 +2,7 @@
 #
 # `xenolith run`: the host.
 
-HOST_SOURCES := $(sort $(wildcard host/*.c host/*/*.c)) core/vmbus_ring.c cli/run.c
+HOST_SOURCES := $(sort $(wildcard host/*.c host/*/*.c)) core/vmbus_ring.c core/utf16.c cli/run.c
 HOST_OBJECTS := $(HOST_SOURCES:%.c=$(BUILD)/hosted/%.o)
 HOST_LIBS := -luring -lslirp -ljson-c -lseccomp -lpthread
 
@@ -41,9 +41,14 @@ $(eval $(call unit_test,rss,tests/unit/test_rss.c host/rss.c))
 $(eval $(call unit_test,net_finish,tests/unit/test_net_finish.c host/net_finish.c))
 
 # Each takes partitions of our own host, nested where need be.
-CHECK_TAP += tests/host/devices tests/host/pv-disks tests/host/pv-net
+CHECK_TAP += tests/host/devices tests/host/pv-disks tests/host/pv-net tests/host/services
 CHECK_ALL_TAP += tests/host/pv-disks-all tests/host/pv-net-all
 
-HOST_IC_SRC := $(HOST_VMBUS_SRC) $(wildcard host/ic/*.c)
+HOST_IC_SRC := $(HOST_VMBUS_SRC) $(wildcard host/ic/*.c) core/utf16.c
 $(eval $(call unit_test,ic,tests/unit/test_ic.c $(HOST_IC_SRC)))
 $(eval $(call fuzzer,ic,tests/fuzz/fuzz_ic.c $(HOST_IC_SRC)))
+
+# The guest's integration components against the host's, in one process.
+HV_IC_SRC := $(sort $(wildcard adapter/hv/ic*.c)) core/fmt.c
+$(eval $(call unit_test,hv_ic,tests/unit/test_hv_ic.c tests/host/fake_hv.c $(HV_IC_SRC) $(HOST_IC_SRC)))
+$(eval $(call fuzzer,hv_ic,tests/fuzz/fuzz_hv_ic.c tests/host/fake_hv.c $(HV_IC_SRC) $(HOST_IC_SRC)))

@@ -25,6 +25,13 @@ $(NETTEST): tests/guest/net/nettest.c | deps-stamp
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -o $@ $<
 
+# For tests/host: xenstore from a guest's shell.
+$(BUILD)/tests/guest/xenstore: tests/host/xenstore.c | deps-stamp
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) -o $@ $<
+
+ALL += $(BUILD)/tests/guest/xenstore
+
 INITRD_FILES := /init=$(USERLAND)/init /bin/compat=$(USERLAND)/compat /bin/exit=$(USERLAND)/exit \
 	/bin/ubench=$(BUILD)/bench/ubench
 $(INITRD): $(foreach f,$(INITRD_FILES),$(lastword $(subst =, ,$(f)))) lab/mkinitrd lab/kit/cpio.py

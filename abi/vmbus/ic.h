@@ -2,7 +2,7 @@
 /*
  * The integration services: shutdown, heartbeat, time synchronisation, key-value pairs. All of them are pipe channels
  * (ring.h) on which the host asks and the guest answers in the same packet.
- * Source: openvmm, vm/devices/hyperv_ic_protocol/ (MIT).
+ * Source: openvmm, vm/devices/hyperv_ic_protocol/ (MIT); for key-value pairs Linux's <linux/hyperv.h>, with which a test compares.
  */
 #ifndef ABI_VMBUS_IC_H
 #define ABI_VMBUS_IC_H
@@ -85,6 +85,7 @@ enum ic_type {
 
 #define IC_STATUS_SUCCESS       0u
 #define IC_STATUS_FAIL          0x80004005u
+#define IC_STATUS_NOT_SUPPORTED 0x80070032u
 #define IC_STATUS_NO_MORE_ITEMS 0x80070103u
 
 struct ic_header {
@@ -116,6 +117,7 @@ _Static_assert(sizeof(struct ic_heartbeat) == 16, "heartbeat");
 
 #define IC_SHUTDOWN_FORCE   1u
 #define IC_SHUTDOWN_RESTART 2u
+#define IC_SHUTDOWN_SLEEP   4u /* hibernate */
 
 struct ic_shutdown {
 	uint32_t reason;
@@ -153,7 +155,11 @@ _Static_assert(sizeof(struct ic_timesync4) == 22, "time, version 4");
 enum ic_kvp_operation { IC_KVP_GET, IC_KVP_SET, IC_KVP_DELETE, IC_KVP_ENUMERATE };
 enum ic_kvp_pool { IC_KVP_EXTERNAL, IC_KVP_GUEST, IC_KVP_AUTO, IC_KVP_AUTO_EXTERNAL };
 
-#define IC_KVP_STRING    1u
+/* Value types. */
+#define IC_KVP_STRING 1u
+#define IC_KVP_U32    4u
+#define IC_KVP_U64    8u
+
 #define IC_KVP_KEY_MAX   512u
 #define IC_KVP_VALUE_MAX 2048u
 
@@ -166,6 +172,29 @@ struct ic_kvp_value {
 } __attribute__((packed));
 _Static_assert(sizeof(struct ic_kvp_value) == 2572, "key and value");
 
+/* Every message begins so. */
+struct ic_kvp_head {
+	uint8_t operation;
+	uint8_t pool;
+	uint16_t padding;
+} __attribute__((packed));
+_Static_assert(sizeof(struct ic_kvp_head) == 4, "KVP head");
+
+/* GET and SET. */
+struct ic_kvp_access {
+	struct ic_kvp_head head;
+	struct ic_kvp_value data;
+} __attribute__((packed));
+_Static_assert(sizeof(struct ic_kvp_access) == 2576, "KVP access");
+
+struct ic_kvp_delete {
+	struct ic_kvp_head head;
+	uint32_t key_size;
+	uint8_t key[IC_KVP_KEY_MAX];
+} __attribute__((packed));
+_Static_assert(sizeof(struct ic_kvp_delete) == 520, "KVP deletion");
+
+/* ENUMERATE. */
 struct ic_kvp {
 	uint8_t operation;
 	uint8_t pool;

@@ -14,6 +14,7 @@
 #include "adapter/x86/log.h"
 #include "adapter/x86/paging.h"
 #include "adapter/xen/console.h"
+#include "adapter/xen/control.h"
 #include "adapter/xen/domain.h"
 #include "adapter/xen/hypercall_page.h"
 #include "adapter/xen/store.h"
@@ -238,6 +239,7 @@ static void fill_start_info(const struct guest_image *image)
 	si->console.domU.mfn = p2m[at.console];
 	si->console.domU.evtchn = console_init(page_at(at.console));
 	store_introduce(si);
+	control_init();
 	si->pt_base = pfn_to_virt(at.tables);
 	si->nr_pt_frames = at.nr_tables;
 	si->mfn_list = pfn_to_virt(at.p2m);

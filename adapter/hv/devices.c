@@ -3,6 +3,7 @@
 #include "adapter/hv/discover.h"
 #include "adapter/hv/hv.h"
 #include "adapter/hv/netvsc.h"
+#include "adapter/hv/ic.h"
 #include "adapter/hv/storvsc.h"
 #include "adapter/hv/vmbus.h"
 #include "adapter/x86/log.h"
@@ -18,6 +19,7 @@ void hv_devices_init(void)
 	}
 	storvsc_init();
 	netvsc_init();
+	ic_init();
 	hv_vmbus_connect();
 	if (!hv_vmbus_settle(SETTLE_NS))
 		log_warning("vmbus: some device is not ready yet; the guest starts without it");

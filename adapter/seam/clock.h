@@ -36,6 +36,8 @@ struct clock_wall {
 	uint32_t nsec;
 };
 struct clock_wall clock_wall(void);
+/* The host knows better; on VP 0, like clock_wall() once the guest runs. nsec < 10^9. */
+void clock_set_wall(struct clock_wall wall);
 
 /* This VP's one-shot timer: xen_timer_expired() is called once, at or after `deadline` (clock_now's scale). A new
  * deadline replaces the old one; a deadline in the past fires at once. */

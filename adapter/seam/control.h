@@ -19,8 +19,14 @@ void xen_control_interrupt_done(void);
 
 /* Implemented by the Xen side, like all below. On VP 0. */
 
-/* Asks the guest to end. False where it does not listen to such requests. */
+/*
+ * Asks the guest to end. False where it does not listen to such requests. Else control_shutdown_taken() follows, after this has returned; until
+ * then it is not asked again.
+ */
 bool xen_control_shutdown(enum control_shutdown what);
+
+/* Implemented by the Viridian side. The guest has taken the request or, within ten seconds, it has not: then it was taken back. On VP 0. */
+void control_shutdown_taken(bool taken);
 
 /* The wall clock was set anew (clock_set_wall()): the guest shall see it. */
 void xen_control_wall_changed(void);
@@ -39,7 +45,10 @@ bool xen_control_child(const char *path, unsigned index, char *name, size_t size
 void xen_control_memory(uint64_t kib);
 uint64_t xen_control_memory_now(void);
 
-/* Whether the guest gets on: a number that grows while a vCPU runs or waits for something that will come. */
+/*
+ * Whether the guest gets on: a number that grows from call to call while its vCPUs take the events that come to them. It stands still once
+ * none of them has done so for some seconds; one that nothing has come to is idle, or computes, and is well.
+ */
 uint64_t xen_control_progress(void);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "adapter/hv/crash.h"
+#include "adapter/hv/vmbus.h"
 #include "adapter/seam/power.h"
 #include "adapter/x86/acpi.h"
 #include "adapter/x86/asm.h"
@@ -79,6 +80,7 @@ static void acpi_off(const struct acpi_power *p)
 void power_off(void)
 {
 	irq_disable();
+	hv_vmbus_unload();
 	acpi_init(0);
 	acpi_off(acpi_power());
 	linger();
@@ -103,6 +105,7 @@ void power_reset(void)
 	const struct acpi_power *p = acpi_power();
 
 	irq_disable();
+	hv_vmbus_unload();
 	hv_reset();
 	linger();
 	if (p->has_reset) {

@@ -46,6 +46,9 @@ struct vcpu {
 	uint64_t singleshot, periodic, period, poll_timeout;
 	uint32_t clock_sequence; /* of the scale that its time areas show */
 
+	uint64_t
+	    activity; /* counts what a vCPU does that gets on: waits, yields, timers set (progress.c) */
+
 	struct vcpu_runstate_info runstate;
 	void *runstate_area; /* the guest's virtual address, or NULL */
 	void *time_area;     /* likewise: a secondary vcpu_time_info */
@@ -72,6 +75,12 @@ extern struct domain domain;
 static inline struct vcpu *this_vcpu(void)
 {
 	return this_vp()->vcpu;
+}
+
+/* By its own VP only. */
+static inline void vcpu_active(struct vcpu *v)
+{
+	__atomic_store_n(&v->activity, v->activity + 1, __ATOMIC_RELAXED);
 }
 
 static inline bool frame_is_guests(uint64_t m)

@@ -19,6 +19,7 @@
 static long yield(void *arg)
 {
 	(void)arg;
+	vcpu_active(this_vcpu());
 	cpu_relax();
 	irq_window();
 	return 0;
@@ -30,6 +31,7 @@ static long block(void *arg)
 	struct vcpu *v = this_vcpu();
 
 	(void)arg;
+	vcpu_active(v);
 	upcall_unmask(v->vp->info);
 	if (upcall_pending(v->vp->info))
 		return 0;
@@ -55,6 +57,7 @@ static void poll_wait(struct vcpu *v, const struct sched_poll *poll, const evtch
 {
 	bool timed = poll->timeout != 0;
 
+	vcpu_active(v);
 	v->poll_timeout = poll->timeout;
 	if (timed)
 		time_rearm(v);

@@ -4,6 +4,7 @@
 #include "adapter/seam/clock.h"
 #include "adapter/x86/traps.h"
 #include "adapter/xen/console.h"
+#include "adapter/xen/control.h"
 #include "adapter/xen/handlers.h"
 #include "adapter/xen/watchdog.h"
 #include "core/string.h"
@@ -80,7 +81,7 @@ void time_refresh(struct vcpu *v)
 void time_rearm(struct vcpu *v)
 {
 	const uint64_t deadlines[] = {v->singleshot, v->periodic, v->poll_timeout,
-				      watchdog_deadline(v)};
+				      watchdog_deadline(v), control_deadline(v)};
 	uint64_t first = 0;
 
 	for (unsigned i = 0; i < sizeof(deadlines) / sizeof(*deadlines); i++)
@@ -117,6 +118,7 @@ void xen_timer_expired(void)
 	if (v->poll_timeout && v->poll_timeout <= now)
 		v->poll_timeout = 0;
 	watchdog_check(v, now);
+	control_check(v, now);
 	time_rearm(v);
 }
 
@@ -125,6 +127,7 @@ long do_set_timer_op(uint64_t deadline)
 	struct vcpu *v = this_vcpu();
 
 	v->singleshot = deadline;
+	vcpu_active(v);
 	time_rearm(v);
 	return 0;
 }

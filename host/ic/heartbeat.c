@@ -29,4 +29,5 @@ const struct ic_service ic_heartbeat_ops = {
     .ready = ask,
     .answer = answer,
     .tick = ask,
+    .insists = true, /* a guest that has stopped for a while is asked again */
 };

@@ -161,6 +161,9 @@ bool ic_ask(struct ic *ic, const void *body, uint32_t length)
 
 void ic_tick(struct ic *ic)
 {
+	if (ic->state == IC_WAITING && ic->service->insists) {
+		ic->state = IC_READY;
+	}
 	if (ic->state == IC_READY && ic->service->tick) {
 		ic->service->tick(ic);
 	}

@@ -26,6 +26,7 @@ struct ic_service {
 	void (*answer)(struct ic *ic, uint32_t status, const uint8_t *body, uint32_t length);
 	/* May be NULL: once a second while ready and not waiting for an answer. */
 	void (*tick)(struct ic *ic);
+	bool insists; /* the second is over: no answer is waited for any longer */
 };
 
 enum ic_state { IC_CLOSED, IC_NEGOTIATING, IC_READY, IC_WAITING };

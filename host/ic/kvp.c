@@ -2,37 +2,12 @@
 /* Reads the guest's pool "auto", one pair a question, until it has no more. */
 #include "host/ic/services.h"
 
+#include "core/utf16.h"
+
 #include <stddef.h>
 #include <string.h>
 
-#define REFRESH_SECONDS 30u
-
-/* UTF-16 to UTF-8, as far as it fits; what is not a character becomes '?'. */
-static void to_utf8(char to[KVP_MAX_TEXT], const uint8_t *from, uint32_t bytes)
-{
-	size_t used = 0;
-
-	for (uint32_t i = 0; i + 1 < bytes && used + 4 < KVP_MAX_TEXT; i += 2) {
-		uint32_t c = from[i] | (uint32_t)from[i + 1] << 8;
-
-		if (c == 0) {
-			break;
-		}
-		if (c < 0x80) {
-			to[used++] = c < 0x20 ? '?' : (char)c;
-		} else if (c < 0x800) {
-			to[used++] = (char)(0xc0 | c >> 6);
-			to[used++] = (char)(0x80 | (c & 0x3f));
-		} else if (c >= 0xd800 && c < 0xe000) {
-			to[used++] = '?';
-		} else {
-			to[used++] = (char)(0xe0 | c >> 12);
-			to[used++] = (char)(0x80 | (c >> 6 & 0x3f));
-			to[used++] = (char)(0x80 | (c & 0x3f));
-		}
-	}
-	to[used] = '\0';
-}
+#define REFRESH_SECONDS 10u
 
 static void ask(struct ic_kvp_service *service)
 {
@@ -57,8 +32,8 @@ static void keep(struct ic_kvp_service *service, const struct ic_kvp_value *valu
 	if (value->key_size > IC_KVP_KEY_MAX || value->value_size > IC_KVP_VALUE_MAX) {
 		return;
 	}
-	to_utf8(item->key, value->key, value->key_size);
-	to_utf8(item->value, value->value, value->value_size);
+	utf16_to_utf8(item->key, sizeof(item->key), value->key, value->key_size);
+	utf16_to_utf8(item->value, sizeof(item->value), value->value, value->value_size);
 	service->index++;
 	if (service->count < service->index) {
 		service->count = service->index;

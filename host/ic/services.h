@@ -34,7 +34,7 @@ struct kvp_item {
 	char value[KVP_MAX_TEXT];
 };
 
-/* What the guest tells of itself (its pool "auto"), read anew every half minute. Needs the guest's KVP daemon. */
+/* What the guest tells of itself (its pool "auto"), read anew every ten seconds. Of a native guest needs its KVP daemon. */
 struct ic_kvp_service {
 	struct ic ic;
 	unsigned countdown, index;

@@ -45,6 +45,12 @@ static void local_and_guest_see_one_tree(void **state)
 	assert_int_equal(xs_local_directory(&g->store, "/local/domain/1", buf, sizeof(buf)), 12);
 	assert_memory_equal(buf, "memory\0data\0", 12);
 	assert_int_equal(xs_local_directory(&g->store, "/local/domain/1", buf, 11), -XEN_E2BIG);
+	assert_int_equal(xs_local_child(&g->store, "/local/domain/1", 1, buf, sizeof(buf)), 4);
+	assert_string_equal(buf, "data");
+	assert_int_equal(xs_local_child(&g->store, "/local/domain/1", 0, buf, 4), 6);
+	assert_string_equal(buf, "mem");
+	assert_int_equal(xs_local_child(&g->store, "/local/domain/1", 2, buf, 4), -XEN_ENOENT);
+	assert_int_equal(xs_local_child(&g->store, "/nowhere", 0, buf, 4), -XEN_ENOENT);
 	assert_int_equal(xs_local_rm(&g->store, "/local/domain/1/nowhere/x"), 0);
 	assert_int_equal(xs_local_write_str(&g->store, "relative", ""), -XEN_EINVAL);
 }
