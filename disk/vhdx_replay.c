@@ -88,29 +88,27 @@ static int replay_entry(struct replay *r, const struct vhdx_log_place *place, st
 	return ret;
 }
 
-/* How long the file must have been, and must become. */
-static int sequence_sizes(const struct vhdx *v, const struct vhdx_log_sequence *sequence,
-			  uint64_t *flushed, uint64_t *last, struct xd_error *err)
+/*
+ * How long the file must become. The head entry's word counts (§2.3.1.1, §2.3.3): before a writer makes the file shorter it says so
+ * in an entry, and those before it knew a longer one.
+ */
+static int sequence_size(const struct vhdx *v, const struct vhdx_log_sequence *sequence,
+			 uint64_t *last, struct xd_error *err)
 {
-	uint8_t sector[VHDX_LOG_SECTOR];
-	const struct vhdx_log_entry *entry = (const void *)sector;
+	struct vhdx_log_entry head = {0};
+	int ret = 0;
 
-	*flushed = *last = 0;
-	for (size_t i = 0; i < sequence->count; i++) {
-		int ret = vhdx_log_read(v->io, &v->log, sequence->entries[i].offset, sector,
-					sizeof(sector), err);
-		if (ret)
-			return ret;
-		if (entry->flushed_file_offset > *flushed)
-			*flushed = entry->flushed_file_offset;
-		if (entry->last_file_offset > *last)
-			*last = entry->last_file_offset;
-	}
-	if (*flushed > v->file_end)
+	if (sequence->count)
+		ret = vhdx_log_read(v->io, &v->log, sequence->entries[sequence->count - 1].offset,
+				    &head, sizeof(head), err);
+	if (ret)
+		return ret;
+	if (head.flushed_file_offset > v->file_end)
 		return xd_fail(
 		    err, XD_E_CORRUPT, v->log.offset,
 		    "the log knows a file of %llu bytes, here are %llu: it was cut short",
-		    (unsigned long long)*flushed, (unsigned long long)v->file_end);
+		    (unsigned long long)head.flushed_file_offset, (unsigned long long)v->file_end);
+	*last = head.last_file_offset;
 	if (*last > VHDX_MAX_FILE)
 		return xd_fail(err, XD_E_CORRUPT, v->log.offset,
 			       "the log wants a file of %llu bytes", (unsigned long long)*last);
@@ -178,7 +176,7 @@ static int replay_to_file(struct vhdx *v, const struct vhdx_log_sequence *sequen
 int vhdx_replay(struct vhdx *v, struct xd_error *err)
 {
 	struct vhdx_log_sequence sequence;
-	uint64_t flushed, last, size;
+	uint64_t last = 0, size;
 	int ret;
 
 	if (vhdx_guid_is_zero(&v->header.log_guid))
@@ -186,7 +184,7 @@ int vhdx_replay(struct vhdx *v, struct xd_error *err)
 	ret = vhdx_log_find(v->io, &v->log, &v->header.log_guid, &sequence, err);
 	if (ret)
 		return ret;
-	ret = sequence_sizes(v, &sequence, &flushed, &last, err);
+	ret = sequence_size(v, &sequence, &last, err);
 	if (!ret && v->image->flags & XD_OPEN_WRITE)
 		ret = replay_to_file(v, &sequence, last, err);
 	else if (!ret && sequence.count)

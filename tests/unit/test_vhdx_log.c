@@ -367,6 +367,20 @@ static void a_file_shorter_than_the_log_knows_is_refused(void **state)
 	refused(&store, XD_E_CORRUPT);
 }
 
+static void a_file_made_shorter_after_it_was_logged_is_replayed(void **state)
+{
+	struct tool_store store;
+	uint32_t next;
+
+	(void)state;
+	make(&store);
+	next = put_entry(
+	    &store, &(struct entry){0, 0, 7, &ours, 1, ITEMS({DATA, 0, 0xaa}), 9 * MIB, 9 * MIB});
+	put_entry(&store,
+		  &(struct entry){next, 0, 8, &ours, 1, ITEMS({DATA + VHDX_PAGE, 0, 0xbb}), 0, 0});
+	expect(&store, 0xaa, 0xbb, 0x11);
+}
+
 static void a_log_that_wants_exabytes_is_refused(void **state)
 {
 	struct tool_store store;
@@ -495,6 +509,7 @@ int main(void)
 	    cmocka_unit_test(an_entry_without_descriptors_is_whole),
 	    cmocka_unit_test(entries_that_reach_where_no_log_may_are_not_replayed),
 	    cmocka_unit_test(a_file_shorter_than_the_log_knows_is_refused),
+	    cmocka_unit_test(a_file_made_shorter_after_it_was_logged_is_replayed),
 	    cmocka_unit_test(a_log_that_wants_exabytes_is_refused),
 	    cmocka_unit_test(the_file_grows_to_what_the_log_says),
 	    cmocka_unit_test(commits_go_round_the_ring_and_each_can_be_replayed),
