@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ struct file {
 	int fd;
 	int direct; /* the same file opened with O_DIRECT, or -1 */
 	bool block_device;
+	atomic_int flush_error; /* errno of the first flush that failed */
 };
 
 /*
@@ -110,8 +112,12 @@ static int file_pwritev(void *ctx, const struct iovec *iov, int iovcnt, uint64_t
 static int file_flush(void *ctx)
 {
 	struct file *f = ctx;
+	int none = 0;
 
-	return fdatasync(f->fd) ? -errno : 0;
+	/* The kernel tells of a lost page once, and calls the next flush a success. */
+	if (!f->flush_error && fdatasync(f->fd))
+		atomic_compare_exchange_strong(&f->flush_error, &none, errno);
+	return -f->flush_error;
 }
 
 static int64_t file_size(void *ctx)
@@ -138,8 +144,10 @@ static int file_punch(void *ctx, uint64_t offset, uint64_t length)
 {
 	struct file *f = ctx;
 
-	return fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length) ? -errno
-											    : 0;
+	if (!fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length))
+		return 0;
+	/* A device with larger sectors than the range is made of. */
+	return errno == EINVAL ? -EOPNOTSUPP : -errno;
 }
 
 static int file_extent(void *ctx, uint64_t offset, uint64_t *length, bool *hole)

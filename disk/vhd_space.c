@@ -88,8 +88,10 @@ int vhd_grow(struct xd_image *image, uint64_t end, struct xd_error *err)
 	next = xd_align_up(end + slack(end), VHD_ALIGN);
 	/* The gap between the two reads as zero, by the store's promise for writes past its end. */
 	if ((r = write_footer(image, next, err)) || (r = vhd_barrier(image, err)) ||
-	    (r = xd_io_write(&image->io, zero, sizeof(zero), old, err)))
+	    (r = xd_io_write(&image->io, zero, sizeof(zero), old, err))) {
+		v->tail_unknown = true; /* a footer may lie in the space of blocks to come */
 		return r;
+	}
 	v->footer_at = next;
 	return 0;
 }

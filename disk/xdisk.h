@@ -79,7 +79,8 @@ int xd_code_errno(int code);
  * pwrite:   writes all of buf; writing past the end grows the store, the gap reads as zero.
  * preadv,
  * pwritev:  the same for several buffers. NULL: the library uses pread and pwrite.
- * flush:    everything written before is on stable storage when this returns.
+ * flush:    everything written before is on stable storage when this returns. Once it has failed it fails for good: what was lost
+ *           is not known, and a later success would promise it. (Files do so; open the image again.)
  * size:     the store's length in bytes, or -errno.
  * truncate: sets the length; growth reads as zero.
  * punch:    the range reads as zero afterwards, its space may be given back. NULL or -EOPNOTSUPP: the library writes zeros.
