@@ -55,12 +55,14 @@ int cli_complain(const char *fmt, ...)
 uint64_t cli_size(const char *text, struct argp_state *state)
 {
 	static const char units[] = "bkmgtp";
+	size_t digits = strspn(text, "0123456789."); /* strtod knows more than a size can be */
 	char *end;
 	double n = strtod(text, &end);
 	const char *unit = *end ? strchr(units, *end | 0x20) : units;
-	bool tail_ok = !*end || !end[1] || !strcasecmp(end + 1, "b") || !strcasecmp(end + 1, "ib");
+	bool tail_ok = *end ? !end[1] || !strcasecmp(end + 1, "b") || !strcasecmp(end + 1, "ib")
+			    : n == floor(n);
 
-	if (end == text || !(n >= 0) || !unit || !tail_ok ||
+	if (!digits || end != text + digits || !unit || !tail_ok ||
 	    ldexp(n, 10 * (unit - units)) >= 0x1p63)
 		argp_error(state, "\"%s\" is no size", text);
 	/* A plain number may need more bits than a double has. */

@@ -2,6 +2,7 @@
 /* Where a copy comes from and goes to, when that is an image of ours, or a pipe. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,16 +93,27 @@ int sink_open_image(struct sink *s, const char *path, enum xd_format format)
 
 /* --- a pipe ------------------------------------------------------------------------------------------------------------- */
 
+/* Until there is something, or somebody says stop: a read that waits would not notice. */
+static bool wait_for(int fd)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+	while (!cli_stopped() && poll(&poll_fd, 1, 200) == 0)
+		;
+	return !cli_stopped();
+}
+
 /* Fills buf as far as the pipe goes; returns the bytes or a negative code. */
 static ssize_t fill(int fd, uint8_t *buf, size_t length, struct xd_error *err)
 {
 	size_t have = 0;
 
 	while (have < length) {
-		ssize_t n = read(fd, buf + have, length - have);
+		ssize_t n;
 
-		if (cli_stopped())
+		if (!wait_for(fd))
 			return xd_fail(err, XD_E_CANCELLED, XD_NO_OFFSET, "stopped");
+		n = read(fd, buf + have, length - have);
 		if (n < 0 && errno != EINTR)
 			return xd_fail_io(err, -errno, XD_NO_OFFSET, "standard input");
 		if (n == 0)

@@ -33,7 +33,7 @@ struct stream {
 
 /* --- the plan ----------------------------------------------------------------------------------------------------------- */
 
-/* Writes one sector into each block that the stretch touches, so that the block gets its place. */
+/* Writes one sector into each block that the stretch touches, so that the block gets its place. The plan has whole sectors only. */
 static int touch(struct stream *s, uint64_t offset, uint64_t length, uint32_t block,
 		 struct xd_error *err)
 {
@@ -41,11 +41,8 @@ static int touch(struct stream *s, uint64_t offset, uint64_t length, uint32_t bl
 	int r = 0;
 
 	memset(sector, 1, sizeof(sector));
-	for (uint64_t at = offset / block * block; !r && at < offset + length; at += block) {
-		uint32_t n = xd_min(s->from->logical_sector, s->from->size - at);
-
-		r = xd_write(s->plan, sector, n, at, err);
-	}
+	for (uint64_t at = offset / block * block; !r && at < offset + length; at += block)
+		r = xd_write(s->plan, sector, s->from->logical_sector, at, err);
 	return r;
 }
 

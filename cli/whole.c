@@ -16,14 +16,27 @@ static int refuse(const char *path)
 	return cli_complain("%s exists; --force overwrites it", path);
 }
 
+/* As the file that it takes the place of, or as any new file. */
+static mode_t mode_for(const struct stat *old)
+{
+	mode_t mask = umask(0);
+
+	umask(mask);
+	return old ? old->st_mode & 0777 : 0666 & ~mask;
+}
+
 int whole_begin(struct whole *w, const char *path, bool replace)
 {
 	const char *slash = strrchr(path, '/');
 	int folder = slash ? slash + 1 - path : 0, fd;
+	struct stat st;
+	bool exists = !stat(path, &st);
 
 	w->path = path;
 	w->replace = replace;
-	if (!replace && !access(path, F_OK))
+	if (exists && !S_ISREG(st.st_mode))
+		return cli_complain("%s is no file", path);
+	if (exists && !replace)
 		return refuse(path);
 	if ((size_t)snprintf(w->temporary, sizeof(w->temporary), "%.*s.%s.XXXXXX", folder, path,
 			     path + folder) >= sizeof(w->temporary))
@@ -32,7 +45,7 @@ int whole_begin(struct whole *w, const char *path, bool replace)
 	fd = mkostemp(w->temporary, O_CLOEXEC);
 	if (fd < 0)
 		return cli_complain("%s: %s", w->temporary, strerror(errno));
-	fchmod(fd, 0644);
+	fchmod(fd, mode_for(exists ? &st : NULL));
 	close(fd);
 	return CLI_OK;
 }
