@@ -26,3 +26,10 @@ bench-host: all $(BUILD)/bench/hostbench $(BUILD)/bench/first
 	bench/host
 
 BENCH += bench-host
+
+# The PV guest's disk and network beside a native guest's.
+.PHONY: bench-io
+bench-io: all $(BUILD)/bench/hostbench $(BUILD)/bench/first
+	bench/io
+
+BENCH += bench-io

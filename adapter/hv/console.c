@@ -3,6 +3,7 @@
 #include "abi/x86/uart.h"
 #include "adapter/hv/hv.h"
 #include "adapter/hv/timer.h"
+#include "adapter/seam/clock.h"
 #include "adapter/seam/console.h"
 #include "adapter/seam/vps.h"
 #include "adapter/x86/acpi.h"
@@ -11,10 +12,21 @@
 #include "adapter/x86/log.h"
 #include "adapter/x86/uart.h"
 
+#define POLL_NS 20000000ull
+
 static void poll(void)
 {
 	if (uart_poll())
 		xen_console_input();
+}
+
+static void poll_again(void);
+static struct hv_alarm polling = {.ring = poll_again};
+
+static void poll_again(void)
+{
+	hv_alarm_set(&polling, clock_now() + POLL_NS);
+	poll();
 }
 
 /* Taking the bytes first lets the line fall, and the next one raise it again, before the interrupt ends. */
@@ -48,6 +60,6 @@ void hv_console_init(void)
 		uart_irq_on();
 	} else {
 		log_info("console input is polled: no I/O APIC");
-		hv_timer_poll(poll);
+		poll_again();
 	}
 }

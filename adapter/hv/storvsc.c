@@ -3,6 +3,8 @@
 #include "adapter/hv/storvsc.h"
 
 #include "adapter/hv/storvsc_int.h"
+#include "adapter/hv/timer.h"
+#include "adapter/seam/clock.h"
 #include "adapter/seam/vps.h"
 #include "adapter/x86/log.h"
 #include "adapter/x86/mem.h"
@@ -28,7 +30,11 @@ static const uint16_t versions[] = {STORVSP_VERSION_WIN10, STORVSP_VERSION_WIN8_
 				    STORVSP_VERSION_WIN6};
 #define VERSIONS (sizeof(versions) / sizeof(*versions))
 
+/* How long a controller that the host took away is waited for: what moves a machine to another host may take it away for a while. */
+#define AWAY_NS 60000000000ull
+
 static struct storvsc *controllers[CONTROLLERS_MAX];
+static struct hv_alarm away_alarm = {.ring = hv_vmbus_work_later};
 
 void storvsc_control(struct storvsc *c, const struct storvsp_packet *packet, uint32_t data,
 		     storvsc_answer *answer)
@@ -42,18 +48,28 @@ void storvsc_control(struct storvsc *c, const struct storvsp_packet *packet, uin
 	uint64_t transaction = (uint64_t)++c->control_generation << 32 | STORVSC_CONTROL_INDEX;
 
 	c->control_answer = answer;
-	if (c->primary && storvsc_send(c->primary, c, &message, transaction, false))
+	if (storvsc_send(c->primary, c, &message, transaction, false))
 		return;
+	/* The channel is broken, and about to be taken away. */
 	c->control_answer = NULL;
-	answer(c, false, NULL);
+	storvsc_scan_end(c);
+}
+
+/* Nobody waits for it any more. */
+static void lose(struct storvsc *c)
+{
+	c->lost = true;
+	storvsc_drop_disks(c);
+	for (unsigned i = 0; i < STORVSC_QUEUES_MAX; i++)
+		if (c->queues[i].commands)
+			storvsc_queue_pump(&c->queues[i]);
 }
 
 static void give_up(struct storvsc *c, const char *what)
 {
 	log_warning("storvsc: the controller does not %s", what);
-	if (c->settling)
-		hv_vmbus_done();
-	c->settling = false;
+	storvsc_scan_end(c);
+	lose(c);
 }
 
 static bool succeeded(bool good, const struct storvsp_packet *packet)
@@ -144,26 +160,45 @@ static void begun(struct storvsc *c, bool good, const struct storvsp_packet *pac
 
 static void opened_primary(struct storvsc *c)
 {
-	if (!storvsc_queue_init(&c->queues[0], c, c->primary)) {
+	if (!storvsc_queue_init(&c->queues[0], c)) {
 		give_up(c, "get memory");
 		return;
 	}
+	c->queues[0].opened = c->primary;
 	control(c, STORVSP_BEGIN_INITIALIZATION, 0, begun);
+}
+
+static void opened_subchannel(struct storvsc *c, struct hv_channel *channel)
+{
+	struct storvsc_queue *queue = &c->queues[channel->queue];
+
+	if (!c->primary || !storvsc_queue_init(queue, c)) {
+		log_warning("storvsc: no memory for queue %u", channel->queue);
+		return;
+	}
+	queue->opened = channel;
+	if (c->queues[0].channel)
+		storvsc_queue_start(queue);
+}
+
+void storvsc_usable(struct storvsc *c)
+{
+	for (unsigned i = 0; i < STORVSC_QUEUES_MAX; i++)
+		storvsc_queue_start(&c->queues[i]);
 }
 
 static void opened(struct hv_channel *channel, bool good)
 {
 	struct storvsc *c = channel->device;
 
-	if (channel->offer.subchannel) {
-		if (good && c->primary &&
-		    !storvsc_queue_init(&c->queues[channel->queue], c, channel))
-			log_warning("storvsc: no memory for queue %u", channel->queue);
-	} else if (good) {
+	if (channel->offer.subchannel && good)
+		opened_subchannel(c, channel);
+	else if (channel->offer.subchannel)
+		; /* the others do without */
+	else if (good)
 		opened_primary(c);
-	} else {
+	else
 		give_up(c, "open");
-	}
 }
 
 /* An IDE disk's instance GUID holds its place, as Linux's storvsc reads it: the path in its first byte, the target in the fifth. */
@@ -194,23 +229,48 @@ static struct storvsc *create(struct hv_channel *channel)
 		return NULL;
 	}
 	controllers[i] = c;
-	c->primary = channel;
+	c->type = channel->offer.type;
+	c->instance = channel->offer.instance;
 	c->packet_length = sizeof(struct storvsp_packet);
 	if (memcmp(&channel->offer.type, &scsi, sizeof(scsi)))
 		place_ide(c, &channel->offer);
 	return c;
 }
 
+static bool same(struct vmbus_guid a, struct vmbus_guid b)
+{
+	return !memcmp(&a, &b, sizeof(a));
+}
+
+/* The controller that this one was before it went away. */
+static struct storvsc *returned(const struct vmbus_offer *offer)
+{
+	for (unsigned i = 0; i < CONTROLLERS_MAX; i++) {
+		struct storvsc *c = controllers[i];
+
+		if (c && !c->primary && !c->lost && same(c->type, offer->type) &&
+		    same(c->instance, offer->instance))
+			return c;
+	}
+	return NULL;
+}
+
 static void offered_primary(struct hv_channel *channel)
 {
-	struct storvsc *c = create(channel);
+	struct storvsc *c = returned(&channel->offer);
 
+	if (c)
+		log_info("storvsc: the controller is back");
+	else
+		c = create(channel);
 	if (!c) {
 		log_warning("storvsc: no memory for one more controller");
 		return;
 	}
 	channel->device = c;
-	c->channels = 1;
+	c->primary = channel;
+	c->version = 0;
+	c->channels++;
 	c->settling = true;
 	hv_vmbus_busy();
 	if (!hv_channel_open(channel, OUT_PAGES, IN_PAGES, 0))
@@ -255,7 +315,7 @@ static bool packet(struct hv_channel *channel, const struct vmbus_in_packet *in)
 		return true;
 	memcpy(&copy, in->payload, length);
 	if (in->type == VMBUS_PACKET_COMPLETION && length >= PACKET_OLD) {
-		if ((uint32_t)in->transaction == STORVSC_CONTROL_INDEX)
+		if (channel == c->primary && (uint32_t)in->transaction == STORVSC_CONTROL_INDEX)
 			control_answered(c, in->transaction, &copy);
 		else if (c->queues[channel->queue].commands)
 			storvsc_completed(&c->queues[channel->queue], in->transaction, &copy);
@@ -271,21 +331,20 @@ static bool packet(struct hv_channel *channel, const struct vmbus_in_packet *in)
 	return true;
 }
 
-/* The primary channel is gone. Its sub-channels will follow; nobody uses them any more. */
+/* The primary channel is gone, and its sub-channels will follow. The disks stay: it may come back. */
 static void end_controller(struct storvsc *c)
 {
-	storvsc_answer *answer = c->control_answer;
-
 	c->ready = false;
 	c->primary = NULL;
 	c->control_answer = NULL;
-	if (answer)
-		answer(c, false, NULL);
-	if (c->settling)
-		give_up(c, "stay");
+	storvsc_scan_end(c);
 	for (unsigned i = 0; i < STORVSC_QUEUES_MAX; i++)
 		storvsc_queue_end(&c->queues[i]);
-	storvsc_drop_disks(c);
+	if (c->lost)
+		return;
+	log_warning("storvsc: the host took a controller away; its disks wait for its return");
+	c->away_until = clock_now() + AWAY_NS;
+	hv_alarm_set(&away_alarm, c->away_until);
 }
 
 static void rescinded(struct hv_channel *channel)
@@ -296,7 +355,7 @@ static void rescinded(struct hv_channel *channel)
 		c->channels--;
 		if (channel == c->primary)
 			end_controller(c);
-		else if (c->queues[channel->queue].channel == channel)
+		else if (c->queues[channel->queue].opened == channel)
 			storvsc_queue_end(&c->queues[channel->queue]);
 		hv_vmbus_work_later();
 	}
@@ -318,7 +377,11 @@ static void work(void)
 
 		if (!c)
 			continue;
-		if (storvsc_reap(c) && !c->channels) {
+		if (!c->primary && !c->lost && clock_now() >= c->away_until) {
+			log_warning("storvsc: the controller did not come back");
+			lose(c);
+		}
+		if (storvsc_reap(c) && c->lost && !c->channels) {
 			controllers[i] = NULL;
 			destroy(c);
 		} else if (c->rescan) {

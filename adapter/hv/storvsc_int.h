@@ -57,8 +57,10 @@ _Static_assert(sizeof(struct storvsc_command) == 128, "a page holds a whole numb
 
 struct storvsc_queue {
 	struct storvsc *controller;
-	struct hv_channel *channel; /* NULL: not open */
-	struct lock lock;           /* of what follows */
+	struct hv_channel *opened; /* VP 0's; NULL: none */
+	struct lock lock;          /* of what follows */
+	struct hv_channel
+	    *channel; /* the same once requests may go out; NULL: they wait, on queue 0 */
 	struct storvsc_command *commands, *free;
 	struct block_request *waiting, **waiting_end; /* for a command; by disk_private */
 };
@@ -68,14 +70,17 @@ typedef void storvsc_answer(struct storvsc *c, bool good, const struct storvsp_p
 
 struct storvsc {
 	struct hv_channel *primary; /* NULL: rescinded */
-	unsigned channels;          /* that know this controller */
+	struct vmbus_guid type, instance;
+	unsigned channels; /* that know this controller */
 	bool ide;
 	uint8_t path, target; /* of all its disks; each has a LUN of its own */
 	uint32_t packet_length;
 	uint32_t max_transfer; /* bytes */
 	uint16_t max_subchannels;
-	bool settling;    /* hv_vmbus_busy() was called */
-	unsigned version; /* index of the one asked for */
+	bool settling;       /* hv_vmbus_busy() was called */
+	uint64_t away_until; /* without a primary channel: how long its return is waited for */
+	_Atomic bool lost;   /* it is not, or no more: requests fail */
+	unsigned version;    /* index of the one asked for */
 
 	/* Control: one packet at a time, on VP 0. */
 	uint32_t control_generation;
@@ -96,15 +101,21 @@ struct storvsc {
 };
 
 /* storvsc.c */
+/* The controller's disks are known: requests go out. */
+void storvsc_usable(struct storvsc *c);
 /* Sends a control packet; `data` bytes of c->page go with it. `answer` is called with the reply, or with good = false and no packet. */
 void storvsc_control(struct storvsc *c, const struct storvsp_packet *packet, uint32_t data,
 		     storvsc_answer *answer);
 #define STORVSC_CONTROL_INDEX 0xffffffffu
 
 /* storvsc_io.c */
-bool storvsc_queue_init(struct storvsc_queue *queue, struct storvsc *c, struct hv_channel *channel);
-/* The channel is gone: what is in flight ends in errors. */
+bool storvsc_queue_init(struct storvsc_queue *queue, struct storvsc *c);
+/* Lets requests out on the channel that was opened, those that wait first. */
+void storvsc_queue_start(struct storvsc_queue *queue);
+/* The channel is gone: what is in flight, or waits, waits on queue 0, and goes out from there where that is open. */
 void storvsc_queue_end(struct storvsc_queue *queue);
+/* Sends what waits as far as it can be; where the controller is lost it fails. */
+void storvsc_queue_pump(struct storvsc_queue *queue);
 void storvsc_queue_free(struct storvsc_queue *queue);
 /* An answer to a command of this queue, copied. */
 void storvsc_completed(struct storvsc_queue *queue, uint64_t transaction,
@@ -134,6 +145,8 @@ enum storvsc_outcome storvsc_judge(struct storvsc *c, const struct storvsp_packe
 
 /* storvsc_scan.c: looks which disks there are now, and tells the Xen side of what has changed. */
 void storvsc_scan(struct storvsc *c);
+/* The scan that is under way will get no answer. */
+void storvsc_scan_end(struct storvsc *c);
 /* All disks are gone. */
 void storvsc_drop_disks(struct storvsc *c);
 /* Forgets disks that nobody knows any more. True when there is none left. */

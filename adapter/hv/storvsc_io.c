@@ -21,15 +21,14 @@
 #define SRB_SIMPLE_TAG    0x20u
 #define SRB_STATUS_MASK   0x3fu
 
-bool storvsc_queue_init(struct storvsc_queue *queue, struct storvsc *c, struct hv_channel *channel)
+bool storvsc_queue_init(struct storvsc_queue *queue, struct storvsc *c)
 {
-	if (!queue->commands)
-		queue->commands = device_pages(COMMAND_PAGES);
+	if (queue->commands)
+		return true;
+	queue->commands = device_pages(COMMAND_PAGES);
 	if (!queue->commands)
 		return false;
 	queue->controller = c;
-	queue->free = NULL;
-	queue->waiting = NULL;
 	queue->waiting_end = &queue->waiting;
 	for (unsigned i = 0; i < STORVSC_COMMANDS; i++) {
 		struct storvsc_command *command = &queue->commands[i];
@@ -38,7 +37,6 @@ bool storvsc_queue_init(struct storvsc_queue *queue, struct storvsc *c, struct h
 		command->next = queue->free;
 		queue->free = command;
 	}
-	__atomic_store_n(&queue->channel, channel, __ATOMIC_RELEASE);
 	return true;
 }
 
@@ -227,6 +225,36 @@ static void occupy(struct storvsc_command *command, struct block_request *reques
 	command->state = COMMAND_OURS;
 }
 
+/* With the lock. */
+static void append(struct storvsc_queue *queue, struct block_request *request)
+{
+	request->link = NULL;
+	*queue->waiting_end = request;
+	queue->waiting_end = &request->link;
+}
+
+/* With the lock: the request that has waited longest, or NULL. */
+static struct block_request *pop(struct storvsc_queue *queue)
+{
+	struct block_request *request = queue->waiting;
+
+	if (request)
+		queue->waiting = request->link;
+	if (!queue->waiting)
+		queue->waiting_end = &queue->waiting;
+	return request;
+}
+
+/* With the lock. */
+static void release(struct storvsc_command *command)
+{
+	struct storvsc_queue *queue = command->queue;
+
+	command->state = COMMAND_FREE;
+	command->next = queue->free;
+	queue->free = command;
+}
+
 /* Ends the command's request. Returns the command with the next request that has waited for one, or NULL. */
 static struct storvsc_command *finish(struct storvsc_command *command, enum block_status status)
 {
@@ -235,23 +263,44 @@ static struct storvsc_command *finish(struct storvsc_command *command, enum bloc
 	struct storvsc_disk *disk = command->disk;
 
 	lock_take(&queue->lock);
-	next = queue->waiting;
-	if (next) {
-		queue->waiting = next->link;
-		if (!queue->waiting)
-			queue->waiting_end = &queue->waiting;
+	next = pop(queue);
+	if (next)
 		occupy(command, next);
-	} else {
-		command->state = COMMAND_FREE;
-		command->next = queue->free;
-		queue->free = command;
-	}
+	else
+		release(command);
 	lock_drop(&queue->lock);
 	block_complete(&disk->block, request, status);
 	return next ? command : NULL;
 }
 
-/* Sends a command that is ours. False where it has failed, and is ours still. */
+/* Puts a request on queue 0's list; false where the controller will not come back. */
+static bool wait_for_channel(struct storvsc *c, struct block_request *request)
+{
+	struct storvsc_queue *first = &c->queues[0];
+	bool waits;
+
+	lock_take(&first->lock);
+	waits = !c->lost;
+	if (waits)
+		append(first, request);
+	lock_drop(&first->lock);
+	return waits;
+}
+
+/* There is no channel for it now. Begun anew later: what was done of it is done again, which changes nothing. */
+static bool park(struct storvsc_command *command)
+{
+	struct storvsc_queue *queue = command->queue;
+
+	if (!wait_for_channel(queue->controller, command->request))
+		return false;
+	lock_take(&queue->lock);
+	release(command);
+	lock_drop(&queue->lock);
+	return true;
+}
+
+/* Sends a command that is ours, or puts its request back. False where it has failed, and is ours still. */
 static bool send_piece(struct storvsc_command *command)
 {
 	struct storvsc_queue *queue = command->queue;
@@ -262,10 +311,10 @@ static bool send_piece(struct storvsc_command *command)
 	if (command->disk->gone || !build(command, &message))
 		return false;
 	channel = hand_over(command, &transaction);
-	if (!channel)
-		return false;
-	return storvsc_send(channel, queue->controller, &message, transaction, true) ||
-	       !take_back(queue, transaction);
+	if (channel && (storvsc_send(channel, queue->controller, &message, transaction, true) ||
+			!take_back(queue, transaction)))
+		return true;
+	return park(command);
 }
 
 /* Where a command cannot be sent its request has failed, and the next one's turn comes. */
@@ -273,6 +322,32 @@ static void run(struct storvsc_command *command)
 {
 	while (command && !send_piece(command))
 		command = finish(command, BLOCK_ERROR);
+}
+
+void storvsc_queue_pump(struct storvsc_queue *queue)
+{
+	for (;;) {
+		struct storvsc_command *command = NULL;
+		struct block_request *request = NULL;
+		bool lost = queue->controller->lost;
+
+		lock_take(&queue->lock);
+		if (lost || (queue->channel && queue->free))
+			request = pop(queue);
+		if (request && !lost) {
+			command = queue->free;
+			queue->free = command->next;
+			occupy(command, request);
+		}
+		lock_drop(&queue->lock);
+		if (!request)
+			return;
+		if (command)
+			run(command);
+		else
+			block_complete(&((struct storvsc_disk *)request->disk_private)->block,
+				       request, BLOCK_ERROR);
+	}
 }
 
 static struct storvsc_queue *queue_here(struct storvsc *c)
@@ -295,9 +370,7 @@ static struct storvsc_command *claim(struct storvsc_queue *queue, struct block_r
 		queue->free = command->next;
 		occupy(command, request);
 	} else {
-		request->link = NULL;
-		*queue->waiting_end = request;
-		queue->waiting_end = &request->link;
+		append(queue, request);
 	}
 	lock_drop(&queue->lock);
 	return command;
@@ -402,8 +475,23 @@ void storvsc_completed(struct storvsc_queue *queue, uint64_t transaction,
 	}
 }
 
+void storvsc_queue_start(struct storvsc_queue *queue)
+{
+	if (!queue->opened)
+		return;
+	lock_take(&queue->lock);
+	queue->channel = queue->opened;
+	lock_drop(&queue->lock);
+	storvsc_queue_pump(queue);
+	hv_channel_flush(queue->opened);
+}
+
 void storvsc_queue_end(struct storvsc_queue *queue)
 {
+	struct storvsc *c = queue->controller;
+	struct block_request *request;
+
+	queue->opened = NULL;
 	if (!queue->commands)
 		return;
 	lock_take(&queue->lock);
@@ -411,10 +499,20 @@ void storvsc_queue_end(struct storvsc_queue *queue)
 	lock_drop(&queue->lock);
 	for (uint64_t i = 0; i < STORVSC_COMMANDS; i++) {
 		uint64_t generation = queue->commands[i].generation;
-
 		struct storvsc_command *command = take_back(queue, generation << 32 | i);
 
-		if (command)
+		if (command && !park(command))
 			run(finish(command, BLOCK_ERROR));
 	}
+	while (queue != &c->queues[0]) {
+		lock_take(&queue->lock);
+		request = pop(queue);
+		lock_drop(&queue->lock);
+		if (!request)
+			break;
+		if (!wait_for_channel(c, request))
+			block_complete(&((struct storvsc_disk *)request->disk_private)->block,
+				       request, BLOCK_ERROR);
+	}
+	storvsc_queue_pump(&c->queues[0]);
 }

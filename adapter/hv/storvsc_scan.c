@@ -121,12 +121,18 @@ static void ask(struct storvsc *c)
 	storvsc_control(c, &packet, room, answered);
 }
 
-static void finish_scan(struct storvsc *c)
+void storvsc_scan_end(struct storvsc *c)
 {
 	c->scanning = false;
 	if (c->settling)
 		hv_vmbus_done();
 	c->settling = false;
+}
+
+static void finish_scan(struct storvsc *c)
+{
+	storvsc_scan_end(c);
+	storvsc_usable(c);
 	if (c->rescan)
 		hv_vmbus_work_later();
 }
@@ -137,7 +143,7 @@ static void next_lun(struct storvsc *c)
 	while (c->lun < SCSI_LUNS && !(c->luns >> c->lun & 1) &&
 	       c->disks[c->lun].state != DISK_PRESENT)
 		c->lun++;
-	if (c->lun == SCSI_LUNS || !c->primary) {
+	if (c->lun == SCSI_LUNS) {
 		finish_scan(c);
 	} else if (!(c->luns >> c->lun & 1)) {
 		conclude(c, false);

@@ -21,12 +21,11 @@
 
 /* Longer waits are made of several; this keeps every conversion below far from overflow. */
 #define WAIT_MAX_NS 1000000000000ull
-#define POLL_NS     20000000ull
+#define ALARMS_MAX  4
 
 static enum timer_kind kind;
 static uint64_t apic_hz; /* TIMER_APIC_COUNT: ticks a second */
-static void (*poll)(void);
-static uint64_t poll_at;
+static struct hv_alarm *alarms[ALARMS_MAX];
 
 static void hardware_arm(uint64_t wait)
 {
@@ -57,19 +56,40 @@ static void hardware_stop(void)
 	}
 }
 
-static bool polls_here(void)
+/* The soonest alarm of this VP; UINT64_MAX: none. */
+static uint64_t next_alarm(void)
 {
-	return poll && vps_self() == 0;
+	uint64_t soonest = UINT64_MAX;
+
+	if (vps_self())
+		return soonest;
+	for (unsigned i = 0; i < ALARMS_MAX && alarms[i]; i++)
+		if (alarms[i]->at && alarms[i]->at < soonest)
+			soonest = alarms[i]->at;
+	return soonest;
+}
+
+static void ring_alarms(uint64_t now)
+{
+	if (next_alarm() > now)
+		return;
+	for (unsigned i = 0; i < ALARMS_MAX && alarms[i]; i++) {
+		if (alarms[i]->at && alarms[i]->at <= now) {
+			alarms[i]->at = 0;
+			alarms[i]->ring();
+		}
+	}
 }
 
 static void program(struct hv_vp *vp)
 {
 	uint64_t deadline = vp->armed ? vp->deadline : UINT64_MAX;
+	uint64_t alarm = next_alarm();
 	uint64_t now = clock_now();
 	uint64_t wait;
 
-	if (polls_here() && deadline > poll_at)
-		deadline = poll_at;
+	if (deadline > alarm)
+		deadline = alarm;
 	wait = deadline > now ? deadline - now : 0;
 	hardware_arm(wait < WAIT_MAX_NS ? wait : WAIT_MAX_NS);
 }
@@ -90,7 +110,7 @@ void timer_disarm(void)
 	if (!vp->armed)
 		return;
 	vp->armed = false;
-	if (polls_here())
+	if (next_alarm() != UINT64_MAX)
 		program(vp);
 	else
 		hardware_stop();
@@ -105,15 +125,12 @@ static void expire(void)
 
 	if (due)
 		vp->armed = false;
-	if (polls_here() && now >= poll_at) {
-		poll_at = now + POLL_NS;
-		poll();
-	}
+	ring_alarms(now);
 	if (due)
 		xen_timer_expired();
-	else if (vp->armed || polls_here())
+	else if (vp->armed || next_alarm() != UINT64_MAX)
 		program(vp);
-	if (due && !vp->armed && polls_here())
+	if (due && !vp->armed && next_alarm() != UINT64_MAX)
 		program(vp);
 }
 
@@ -202,9 +219,15 @@ void hv_timer_vp_init(struct hv_vp *vp)
 	}
 }
 
-void hv_timer_poll(void (*function)(void))
+void hv_alarm_set(struct hv_alarm *alarm, uint64_t at)
 {
-	poll = function;
-	poll_at = clock_now() + POLL_NS;
+	unsigned i;
+
+	for (i = 0; i < ALARMS_MAX && alarms[i] && alarms[i] != alarm; i++)
+		;
+	if (i == ALARMS_MAX)
+		panic("too many alarms");
+	alarms[i] = alarm;
+	alarm->at = at;
 	program(hv_vp_self());
 }

@@ -11,7 +11,14 @@ void hv_timer_init(void);
 /* On each VP. */
 void hv_timer_vp_init(struct hv_vp *vp);
 
-/* From now on the boot VP's timer also calls `poll` about every 20 ms, whatever the guest arms. */
-void hv_timer_poll(void (*poll)(void));
+/*
+ * Alarms: besides what the guest arms, the boot VP's timer calls `ring` once, at or after clock_now() == `at`, in interrupt context. Setting one that
+ * is set moves it. On the boot VP only.
+ */
+struct hv_alarm {
+	uint64_t at; /* 0: not set */
+	void (*ring)(void);
+};
+void hv_alarm_set(struct hv_alarm *alarm, uint64_t at);
 
 #endif

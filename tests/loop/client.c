@@ -5,6 +5,7 @@
 #include "adapter/hv/vmbus.c"
 #include "adapter/hv/vmbus_gpadl.c"
 
+#include "adapter/hv/timer.h"
 #include "core/pagepool.h"
 
 #include <assert.h>
@@ -19,6 +20,7 @@ static struct pagepool pool;
 static unsigned self;
 static bool poked;
 static uint64_t now;
+static struct hv_alarm *alarm; /* one is enough for those who are tested */
 
 void client_start(const struct client_host *to, void *memory, size_t first, size_t pages)
 {
@@ -31,6 +33,7 @@ void client_start(const struct client_host *to, void *memory, size_t first, size
 	self = 0;
 	poked = false;
 	now = 0;
+	alarm = NULL;
 	pagepool_init(&pool, machine + first * PAGE_SIZE, pages);
 }
 
@@ -112,6 +115,24 @@ void hv_synic_wait(void)
 void hv_synic_poll(void)
 {
 	host.turn(host.context);
+}
+
+/* The clock and its alarms. */
+
+void hv_alarm_set(struct hv_alarm *to, uint64_t at)
+{
+	alarm = to;
+	alarm->at = at;
+}
+
+void client_pass(uint64_t ns)
+{
+	now += ns;
+	if (alarm && alarm->at && alarm->at <= now) {
+		alarm->at = 0;
+		alarm->ring();
+	}
+	work();
 }
 
 /* The seams, memory, the log. */

@@ -35,6 +35,8 @@ void client_event(unsigned vp, uint32_t channel);
 void client_run_on(unsigned vp);
 /* The channel that the host offered as number `id`, or NULL. */
 struct hv_channel *client_channel(uint32_t id);
+/* Time goes by; alarms ring. */
+void client_pass(uint64_t ns);
 /* Pages for devices that are not in use. */
 size_t client_free_pages(void);
 

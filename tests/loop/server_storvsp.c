@@ -63,3 +63,9 @@ void server_rescind(struct server *s)
 {
 	vmbus_rescind(s->controller->channel[0]);
 }
+
+void server_offer_again(struct server *s)
+{
+	s->controller->channel[0] = vmbus_offer(s->controller->bus, &s->controller->offering);
+	assert(s->controller->channel[0]);
+}

@@ -16,5 +16,7 @@ void server_insert(struct server *s, unsigned lun, size_t bytes, enum server_dis
 void server_remove(struct server *s, unsigned lun);
 /* Takes the controller away from the guest, as it is. */
 void server_rescind(struct server *s);
+/* Offers it once more, with the disks that it has. */
+void server_offer_again(struct server *s);
 
 #endif

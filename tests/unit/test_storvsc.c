@@ -252,35 +252,104 @@ static void a_disk_that_goes_answers_with_errors_until_it_is_forgotten(void **st
 	partition_run(&part);
 	assert_int_equal(nr_disks, 2);
 	block_forgotten(disks[0]);
-	client_event(0, 0);
+	client_pass(1);
 	partition_run(&part);
 	assert_int_equal(nr_disks, 3);
 	assert_int_equal(disks[2]->nr_sectors, 2 * DISK / 512);
 }
 
-/* The whole controller, with requests in flight: each ends once, and all memory comes back. */
-static void a_controller_that_goes_ends_what_was_in_flight(void **state)
+static struct io burst[200];
+
+static void begin_burst(void)
 {
-	static struct io io[200];
+	memset(burst, 0, sizeof(burst));
+	for (unsigned i = 0; i < 200; i++) {
+		memset(partition_page(&part, FRAME + i), (int)i + 1, 4096);
+		add(&burst[i], FRAME + i, 0, 4096);
+		client_run_on(i % CLIENT_VPS);
+		begin(&burst[i], disks[0], BLOCK_WRITE, 8 * i);
+	}
+	client_run_on(0);
+}
+
+static unsigned ended(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 200; i++) {
+		assert_true(burst[i].ended <= 1);
+		n += burst[i].ended;
+	}
+	return n;
+}
+
+/* The whole controller, with requests in flight: what moves a machine to another host may do that. */
+static void a_controller_that_comes_back_goes_on_where_it_was(void **state)
+{
+	(void)state;
+	begin_burst();
+	server_rescind(server);
+	partition_run(&part);
+	assert_int_equal(removed, 0);
+	assert_true(ended() < 200);
+	client_pass(30000000000);
+	server_offer_again(server);
+	partition_run(&part);
+	assert_int_equal(ended(), 200);
+	assert_int_equal(nr_disks, 2);
+	for (unsigned i = 0; i < 200; i += 7) {
+		struct io read = {0};
+
+		assert_int_equal(burst[i].status, BLOCK_OK);
+		add(&read, FRAME + 1000, 0, 4096);
+		assert_int_equal(run(&read, disks[0], BLOCK_READ, 8 * i), BLOCK_OK);
+		assert_memory_equal(partition_page(&part, FRAME + 1000),
+				    partition_page(&part, FRAME + i), 4096);
+	}
+	/* And may do so again. */
+	server_rescind(server);
+	server_offer_again(server);
+	partition_run(&part);
+	begin_burst();
+	partition_run(&part);
+	assert_int_equal(ended(), 200);
+}
+
+/* Each request ends once, and all memory comes back. */
+static void a_controller_that_stays_away_ends_what_was_in_flight(void **state)
+{
+	struct io late = {0};
 	size_t before;
 
 	(void)state;
-	memset(io, 0, sizeof(io));
-	for (unsigned i = 0; i < 200; i++) {
-		add(&io[i], FRAME + i, 0, 4096);
-		client_run_on(i % CLIENT_VPS);
-		begin(&io[i], disks[0], BLOCK_WRITE, 8 * i);
-	}
+	begin_burst();
 	before = client_free_pages();
 	server_rescind(server);
 	partition_run(&part);
+	add(&late, FRAME, 0, 4096);
+	begin(&late, disks[0], BLOCK_READ, 0);
+	assert_int_equal(late.ended, 0);
+	client_pass(61000000000);
 	assert_int_equal(removed, 2);
-	for (unsigned i = 0; i < 200; i++)
-		assert_int_equal(io[i].ended, 1);
+	assert_int_equal(ended(), 200);
+	assert_int_equal(late.ended, 1);
+	assert_int_equal(late.status, BLOCK_ERROR);
 	block_forgotten(disks[0]);
 	block_forgotten(disks[1]);
-	client_event(0, 0);
+	client_pass(1);
 	assert_true(client_free_pages() >= before + CLIENT_VPS * 15);
+}
+
+static void a_disk_that_is_gone_when_the_controller_comes_back_is_gone(void **state)
+{
+	(void)state;
+	begin_burst();
+	server_rescind(server);
+	server_remove(server, 0);
+	server_offer_again(server);
+	partition_run(&part);
+	assert_int_equal(ended(), 200);
+	assert_int_equal(removed, 1);
 }
 
 static void unloading_waits_for_the_host(void **state)
@@ -304,7 +373,9 @@ int main(void)
 	    TEST(a_flood_of_requests_is_answered),
 	    TEST(a_disk_that_comes_later_is_found),
 	    TEST(a_disk_that_goes_answers_with_errors_until_it_is_forgotten),
-	    TEST(a_controller_that_goes_ends_what_was_in_flight),
+	    TEST(a_controller_that_comes_back_goes_on_where_it_was),
+	    TEST(a_controller_that_stays_away_ends_what_was_in_flight),
+	    TEST(a_disk_that_is_gone_when_the_controller_comes_back_is_gone),
 	    TEST(unloading_waits_for_the_host),
 	};
 
