@@ -3,7 +3,7 @@
  * What a host's devices cost. One static program with several parts, so that the same code runs beside either host:
  *   disk DEVICE     in the guest: reads and writes of the disk, past the page cache
  *   net ADDRESS     in the guest: TCP to `serve`, both ways
- *   serve           where the host runs: TCP ports 5001, which swallows, and 5002, which gives
+ *   serve           where the host runs: TCP ports 5001, which swallows, and 5002, which gives; 5003, TCP and UDP, which echoes
  *   startup MIB COMMAND…   where the host runs: starts a guest of MIB that says '!' on its console at once
  * A result is a line "hostbench: NAME NUMBER". Times are the clock's: under the lab's --icount a nanosecond is an instruction.
  */
@@ -14,6 +14,7 @@
 #include <linux/aio_abi.h>
 #include <linux/fs.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -34,6 +35,8 @@
 #define STREAM_MIB 16u
 #define SINK_PORT  5001
 #define GIVE_PORT  5002
+#define ECHO_PORT  5003
+#define ROUNDS     1000u
 
 static void die(const char *what)
 {
@@ -190,11 +193,12 @@ static int bench_disk(const char *device)
 
 /* ---- network ---- */
 
-static int connect_to(const char *address, uint16_t port)
+static int connect_to(const char *address, uint16_t port, int type)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = socket(AF_INET, type, 0), on = 1;
 
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (inet_pton(AF_INET, address, &to.sin_addr) != 1 ||
 	    connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
 		die(address);
@@ -231,7 +235,7 @@ static uint64_t swallow(int fd)
 /* The other end says at last how much it got, so that nothing is counted that is still on its way. */
 static void send_mib(const char *address, const char *name, unsigned mib)
 {
-	int fd = connect_to(address, SINK_PORT);
+	int fd = connect_to(address, SINK_PORT, SOCK_STREAM);
 	uint64_t began = now(), got = 0;
 
 	give(fd, (uint64_t)mib << 20);
@@ -248,7 +252,7 @@ static void send_mib(const char *address, const char *name, unsigned mib)
 
 static void receive_mib(const char *address, const char *name, unsigned mib)
 {
-	int fd = connect_to(address, GIVE_PORT);
+	int fd = connect_to(address, GIVE_PORT, SOCK_STREAM);
 	uint64_t began = now(), wanted = (uint64_t)mib << 20;
 
 	if (write(fd, &wanted, sizeof(wanted)) != sizeof(wanted) || swallow(fd) != wanted) {
@@ -261,12 +265,30 @@ static void receive_mib(const char *address, const char *name, unsigned mib)
 	close(fd);
 }
 
+/* A byte there and back. */
+static void round_trips(const char *address, const char *name, int type)
+{
+	int fd = connect_to(address, ECHO_PORT, type);
+	uint64_t began = now();
+	char byte = 0;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		if (write(fd, &byte, 1) != 1 || read(fd, &byte, 1) != 1) {
+			die(name);
+		}
+	}
+	tell(name, now() - began, ROUNDS);
+	close(fd);
+}
+
 static int bench_net(const char *address)
 {
 	send_mib(address, NULL, 1);
 	receive_mib(address, NULL, 1);
 	send_mib(address, "tcp-send-mib", STREAM_MIB);
 	receive_mib(address, "tcp-receive-mib", STREAM_MIB);
+	round_trips(address, "tcp-round-trip", SOCK_STREAM);
+	round_trips(address, "udp-round-trip", SOCK_DGRAM);
 	return 0;
 }
 
@@ -282,10 +304,24 @@ static int listen_on(uint16_t port)
 	return fd;
 }
 
+static void echo(int fd)
+{
+	int on = 1;
+	char byte;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	while (read(fd, &byte, 1) == 1 && write(fd, &byte, 1) == 1) {
+	}
+}
+
 static void serve_one(uint16_t port, int fd)
 {
 	uint64_t bytes;
 
+	if (port == ECHO_PORT) {
+		echo(fd);
+		return;
+	}
 	if (port == SINK_PORT) {
 		bytes = swallow(fd);
 		if (write(fd, &bytes, sizeof(bytes)) < 0) {
@@ -296,10 +332,41 @@ static void serve_one(uint16_t port, int fd)
 	}
 }
 
+static _Noreturn void echo_datagrams(void)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(ECHO_PORT)}, from;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	char data[2048];
+
+	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0) {
+		die("bind");
+	}
+	for (;;) {
+		socklen_t length = sizeof(from);
+		ssize_t got =
+		    recvfrom(fd, data, sizeof(data), 0, (struct sockaddr *)&from, &length);
+
+		if (got < 0 ||
+		    sendto(fd, data, (size_t)got, 0, (struct sockaddr *)&from, length) < 0) {
+			die("echo");
+		}
+	}
+}
+
 static _Noreturn void serve(void)
 {
-	uint16_t port = fork() ? SINK_PORT : GIVE_PORT;
-	int listening = listen_on(port);
+	uint16_t port = SINK_PORT;
+	int listening;
+
+	if (!fork()) {
+		echo_datagrams();
+	}
+	if (!fork()) {
+		port = GIVE_PORT;
+	} else if (!fork()) {
+		port = ECHO_PORT;
+	}
+	listening = listen_on(port);
 
 	signal(SIGPIPE, SIG_IGN);
 	for (;;) {

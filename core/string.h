@@ -22,6 +22,12 @@ size_t strnlen(const char *s, size_t max);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
+
+/* So that the compiler puts few bytes in place itself, which it does not of its own accord in freestanding code. */
+#ifndef memcpy
+#define memcpy(dst, src, n)  __builtin_memcpy(dst, src, n)
+#define memset(dst, byte, n) __builtin_memset(dst, byte, n)
+#endif
 #endif
 
 #endif

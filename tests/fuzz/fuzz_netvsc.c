@@ -18,7 +18,7 @@
 #define PAGES    520u /* of the machine; the last few are the guest's */
 #define GUEST    480u
 #define CHANNELS 6u
-#define PACKETS  160u
+#define PACKETS  500u
 #define DEVICES  4u
 #define SECTION  6144u
 #define ASKED    16u
@@ -155,6 +155,21 @@ static void transmit(void)
 	client_run_on(0);
 }
 
+/* More than rings, slots and sections hold. */
+static void burst(void)
+{
+	const uint8_t kind[] = {byte(), byte(), byte(), byte(), byte(), byte(), byte(), byte()};
+	const uint8_t *rest = at, *last = end;
+
+	for (unsigned n = 1 + byte() % 128; n; n--) {
+		at = kind;
+		end = kind + sizeof(kind);
+		transmit();
+	}
+	at = rest;
+	end = last;
+}
+
 static void room(void)
 {
 	unsigned d = byte() % DEVICES;
@@ -195,12 +210,12 @@ static unsigned nr_asked;
 
 /* The host's ends of the rings, made anew when a channel is opened, and its view of the buffers. */
 static struct end {
-	const void *rings;
+	uint32_t life;                   /* the GPADL of the rings */
 	struct vmbus_ring in, out;       /* out: to the client */
-	uint32_t gpadl;                  /* the last one shared, */
-	uint64_t frame, pages;           /* where it lies, */
+	uint64_t frame, pages;           /* what was shared last, */
 	uint64_t receive, receive_pages; /* and the receive buffer */
 	uint64_t send_pages;
+	uint32_t section;
 } ends[CHANNELS];
 
 static bool post(void *context, uint32_t connection, const void *message, uint32_t length)
@@ -234,8 +249,8 @@ static struct end *end_of(uint32_t id)
 
 	if (!channel || !channel->rings)
 		return NULL;
-	if (e->rings != channel->rings) {
-		*e = (struct end){.rings = channel->rings};
+	if (e->life != channel->gpadl) {
+		*e = (struct end){.life = channel->gpadl};
 		vmbus_ring_init(&e->in, channel->rings, channel->out_pages);
 		vmbus_ring_init(&e->out, (uint8_t *)channel->rings + channel->out_pages * 4096,
 				channel->in_pages);
@@ -262,7 +277,6 @@ static void grant(void)
 		} else {
 			asked[i].number = 0;
 			end_of(asked[i].channel);
-			e->gpadl = asked[i].gpadl;
 			e->frame = asked[i].frame;
 			e->pages = asked[i].pages;
 			client_message(&created, sizeof(created));
@@ -331,6 +345,7 @@ static uint8_t *place(struct end *e, uint32_t length, uint32_t *offset)
 static void answer_control(struct end *e, uint64_t frame)
 {
 	const uint8_t *message = machine + frame * 4096;
+	struct rndis_request request;
 	struct rndis_header header;
 	struct {
 		struct rndis_header header;
@@ -345,7 +360,8 @@ static void answer_control(struct end *e, uint64_t frame)
 
 	memcpy(&header, message, sizeof(header));
 	reply.header = (struct rndis_header){header.type | RNDIS_COMPLETE, sizeof(reply)};
-	memcpy(&reply.query.request, message + sizeof(header), 4);
+	memcpy(&request, message + sizeof(header), sizeof(request));
+	reply.query.request = request.request;
 	if (header.type == RNDIS_INITIALIZE) {
 		reply.init.max_packets = byte() % 12;
 		reply.init.alignment = byte() % 9;
@@ -355,14 +371,14 @@ static void answer_control(struct end *e, uint64_t frame)
 		reply.query.offset = byte() % 16 ? body : word();
 		reply.query.length = byte() % 16 ? sizeof(*offload) : word();
 		bytes(reply.bytes + body, byte() % 24);
-		if (byte() & 1) {
+		if (request.oid == OID_GEN_RECEIVE_SCALE_CAPABILITIES) {
+			((struct ndis_rss_capabilities *)(void *)offload)->queues = 1 + byte() % 8;
+		} else if (byte() & 1) {
 			offload->header.type = NDIS_TYPE_OFFLOAD;
 			offload->tx4_checksum = offload->tx6_checksum = byte() & 1 ? 0x155 : 0x115;
 			offload->lso4_encapsulation = offload->lso6_encapsulation = 2;
 			offload->lso4_max_size = byte() & 1 ? 62780 : word();
 			offload->lso6_max_size = word();
-		} else if (byte() & 1) {
-			((struct ndis_rss_capabilities *)(void *)offload)->queues = byte();
 		}
 	}
 	if (byte() % 16 == 0)
@@ -394,14 +410,13 @@ static uint64_t check_ranges(const struct vmbus_in_packet *packet)
 	return first;
 }
 
-static void answer_message(struct end *e, uint32_t id, struct nvsp_message *m)
+static void answer_message(struct end *e, struct nvsp_message *m)
 {
 	switch (m->type) {
 	case NVSP_INIT:
 		m->init_complete.status = byte() % 4 ? NVSP_STATUS_SUCCESS : NVSP_STATUS_FAILURE;
 		break;
 	case NVSP_SEND_RECEIVE_BUFFER:
-		assert(m->buffer.gpadl == e->gpadl);
 		e->receive = e->frame;
 		e->receive_pages = e->pages;
 		m->receive_buffer_complete.status = NVSP_STATUS_SUCCESS;
@@ -416,8 +431,9 @@ static void answer_message(struct end *e, uint32_t id, struct nvsp_message *m)
 		m->subchannel_complete.count = byte() % 8;
 		break;
 	case NVSP_SEND_RNDIS_PACKET:
-		if (m->rndis.section != NVSP_NO_SECTION && ends[1].send_pages && id < CHANNELS)
-			assert(m->rndis.section_bytes);
+		if (m->rndis.section != NVSP_NO_SECTION && e->section)
+			assert(m->rndis.section_bytes && m->rndis.section_bytes <= e->section &&
+			       (m->rndis.section + 1ull) * e->section <= e->send_pages * 4096);
 		m->rndis_complete.status = byte() % 16 ? NVSP_STATUS_SUCCESS : byte();
 		break;
 	default: break;
@@ -445,9 +461,11 @@ static void answer(uint32_t id)
 		answer_control(e, frame);
 	if (!(packet.flags & VMBUS_PACKET_WANTS_COMPLETION))
 		return;
-	answer_message(e, id, &message);
+	answer_message(e, &message);
 	if (byte() % 32 == 0)
 		bytes(&message, sizeof(message));
+	if (message.type == NVSP_SEND_SEND_BUFFER_COMPLETE)
+		e->section = message.send_buffer_complete.section_size;
 	complete(e, packet.transaction, &message);
 	if (byte() % 16 == 0)
 		complete(e, packet.transaction + byte() % 3, &message);
@@ -457,7 +475,7 @@ static void answer(uint32_t id)
 /* A frame, or a few, or something like it. */
 static void arrive(uint32_t id)
 {
-	struct end *e = end_of(id), *first = &ends[1];
+	struct end *e = end_of(id), *first = end_of(1);
 	struct {
 		struct rndis_header header;
 		struct rndis_packet packet;
@@ -476,9 +494,9 @@ static void arrive(uint32_t id)
 	uint32_t offset, length = sizeof(message);
 	uint8_t *to;
 
-	for (unsigned i = 1; e && !first->receive_pages && i < CHANNELS; i++)
-		first = &ends[i];
-	if (!e || !(to = place(first, 2 * sizeof(message), &offset)))
+	for (unsigned i = 1; (!first || !first->receive_pages) && i < CHANNELS; i++)
+		first = end_of(i);
+	if (!e || !first || !(to = place(first, 2 * sizeof(message), &offset)))
 		return;
 	for (unsigned n = byte() % 4; n; n--)
 		((uint32_t *)(void *)&message)[byte() % 15] = byte() & 1 ? word() : byte();
@@ -491,7 +509,8 @@ static void arrive(uint32_t id)
 		memcpy(to + length, &message, sizeof(message));
 		length += sizeof(message);
 	}
-	deliver(e, offset, length);
+	for (unsigned n = byte() % 8 ? 1 : byte(); n; n--)
+		deliver(e, offset, length);
 	client_event(byte() % CLIENT_VPS, id);
 }
 
@@ -590,6 +609,13 @@ static void set_up(void)
 		answer(1);
 	}
 	assert(devices[0].device);
+	offer(2);
+	for (unsigned i = 0; i < 8; i++) {
+		at = good;
+		end = good + sizeof(good);
+		grant();
+		answer(1);
+	}
 	at = rest;
 	end = last;
 }
@@ -617,7 +643,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		case 7:
 		case 8:
 		case 9: transmit(); break;
-		case 10: room(); break;
+		case 10:
+			if (byte() & 1)
+				room();
+			else
+				burst();
+			break;
 		case 11:
 		case 12: arrive(id); break;
 		default: answer(id); break;
