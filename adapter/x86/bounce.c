@@ -11,6 +11,7 @@
 #include "adapter/x86/guest.h"
 #include "adapter/x86/traps.h"
 #include "adapter/xen/upcall.h"
+#include "adapter/xen/vcpu.h"
 #include "core/string.h"
 
 #define CS_MASK_SHIFT 32
@@ -82,10 +83,11 @@ void deliver_event(struct frame *f)
 	guest_bounce(vp, f, &(struct bounce){.entry = vp->event_entry, .masks_events = true});
 }
 
-void guest_nmi(struct vp *vp, struct frame *f)
+void guest_asked(struct vp *vp, struct frame *f)
 {
-	vp->nmi_pending = false;
-	if (vp->nmi_entry)
+	if (vp_answer(vp, VP_ASK_DOWN))
+		vcpu_park();
+	if (vp_answer(vp, VP_ASK_NMI) && vp->nmi_entry)
 		guest_bounce(vp, f, &(struct bounce){.entry = vp->nmi_entry, .masks_events = true});
 }
 

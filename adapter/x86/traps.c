@@ -87,7 +87,7 @@ static void adapter_exception(struct frame *f)
 	if (f->vector == TRAP_DB)
 		return;
 	if (f->vector == TRAP_NMI) {
-		this_vp()->nmi_pending = true;
+		vp_ask(this_vp(), VP_ASK_NMI);
 		return;
 	}
 	if (f->vector == TRAP_DF && !own_stack(f->rsp))
@@ -116,7 +116,7 @@ static void exception(struct frame *f)
 	case TRAP_GP: guest_general_protection(vp, f); break;
 	case TRAP_UD: guest_invalid_opcode(vp, f); break;
 	case TRAP_DB: guest_debug(vp, f); break;
-	case TRAP_NMI: vp->nmi_pending = true; break;
+	case TRAP_NMI: vp_ask(vp, VP_ASK_NMI); break;
 	case TRAP_DF:
 	case TRAP_MC:
 		frame_show(f);
@@ -162,6 +162,6 @@ void trap_dispatch(struct frame *f)
 	} else {
 		exception(f);
 	}
-	if (this_vp()->nmi_pending && !frame_from_adapter(f))
-		guest_nmi(this_vp(), f);
+	if (vp_asked(this_vp()) && !frame_from_adapter(f))
+		guest_asked(this_vp(), f);
 }

@@ -23,6 +23,11 @@ struct guest_trap {
 	bool masks_events;
 };
 
+enum vp_ask {
+	VP_ASK_NMI = 1 << 0,
+	VP_ASK_DOWN = 1 << 1, /* VCPUOP_down by another vCPU */
+};
+
 struct vp {
 	uint64_t guest_rsp; /* what rsp was at the syscall instruction */
 	uint8_t *
@@ -47,7 +52,8 @@ struct vp {
 	uint8_t failsafe_masks_events;
 	uint32_t cr4;       /* what the guest thinks it set */
 	bool task_switched; /* CR0.TS */
-	bool nmi_pending;
+	uint8_t
+	    asks; /* enum vp_ask: what is to be done before the guest goes on; bits are set by any VP */
 	uint8_t no_mask;
 	uint8_t iopl; /* PHYSDEVOP_set_iopl: 1 opens ports to the kernel, 3 to processes */
 	uint32_t
@@ -57,6 +63,23 @@ struct vp {
 };
 
 _Static_assert(sizeof(struct vp) % 16 == 0, "the stack below struct vp is 16-byte aligned");
+
+/* The VP looks at the first trap from the guest: one that is not this one is to be kicked afterwards. */
+static inline void vp_ask(struct vp *vp, enum vp_ask ask)
+{
+	__atomic_fetch_or(&vp->asks, ask, __ATOMIC_SEQ_CST);
+}
+
+static inline bool vp_asked(const struct vp *vp)
+{
+	return __atomic_load_n(&vp->asks, __ATOMIC_RELAXED) != 0;
+}
+
+/* Whether it was asked, and no longer. */
+static inline bool vp_answer(struct vp *vp, enum vp_ask ask)
+{
+	return __atomic_fetch_and(&vp->asks, (uint8_t)~ask, __ATOMIC_SEQ_CST) & ask;
+}
 
 static inline struct vp *this_vp(void)
 {

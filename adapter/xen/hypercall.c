@@ -7,6 +7,7 @@
 #include "adapter/xen/domain.h"
 #include "adapter/xen/handlers.h"
 #include "adapter/xen/ops.h"
+#include "adapter/xen/vcpu.h"
 
 typedef long hypercall_t(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 
@@ -111,7 +112,7 @@ long do_multicall(struct multicall_entry *calls, uint32_t nr)
 			if (!multicall_one(calls))
 				return -XEN_EFAULT;
 		if (calls < end)
-			irq_window();
+			vcpu_window();
 	}
 	return 0;
 }

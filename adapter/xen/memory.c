@@ -8,6 +8,7 @@
 #include "adapter/xen/domain.h"
 #include "adapter/xen/handlers.h"
 #include "adapter/xen/ops.h"
+#include "adapter/xen/vcpu.h"
 
 #define WINDOW_EVERY 512
 #define E820_RAM     1
@@ -68,7 +69,7 @@ static long each_extent(const struct xen_memory_reservation *r, bool (*one)(uint
 		if (!ok)
 			break;
 		if (i % WINDOW_EVERY == WINDOW_EVERY - 1)
-			irq_window();
+			vcpu_window();
 	}
 	return i;
 }

@@ -13,6 +13,7 @@
 #include "adapter/x86/user_l4.h"
 #include "adapter/xen/domain.h"
 #include "adapter/xen/handlers.h"
+#include "adapter/xen/vcpu.h"
 #include "core/string.h"
 
 /* The ABI's way to hand a multiple of operations over: a count whose top bit says that it continues an earlier call. */
@@ -145,7 +146,7 @@ static __attribute__((noinline)) long mmu_update_list(const struct mmu_update *u
 		if (rc)
 			break;
 		if (i % WINDOW_EVERY == WINDOW_EVERY - 1)
-			irq_window();
+			vcpu_window();
 	}
 	return report(done, i, rc);
 fault:
@@ -166,26 +167,20 @@ fault:
 	return -XEN_EFAULT;
 }
 
+/* Those that are down too: one may still be running what it ran when another took it down. */
+static cpumask_t all_vcpus(void)
+{
+	return (cpumask_t){domain.nr_vcpus == 64 ? ~0ull : (1ull << domain.nr_vcpus) - 1};
+}
+
 /* The VPs named in a guest's bitmap. */
 static bool read_vcpumask(const void *guest, cpumask_t *mask)
 {
-	uint64_t all = domain.nr_vcpus == 64 ? ~0ull : (1ull << domain.nr_vcpus) - 1;
-
 	mask->bits = 0;
 	if (!copy_from_guest(&mask->bits, guest, (domain.nr_vcpus + 7) / 8))
 		return false;
-	mask->bits &= all;
+	mask->bits &= all_vcpus().bits;
 	return true;
-}
-
-static cpumask_t all_vcpus(void)
-{
-	cpumask_t mask = {0};
-
-	for (unsigned i = 0; i < domain.nr_vcpus; i++)
-		if (domain.vcpus[i].state == VCPU_UP)
-			mask.bits |= 1ull << i;
-	return mask;
 }
 
 static void flush_local(void)
@@ -403,7 +398,7 @@ static __attribute__((noinline)) long mmuext_list(const struct mmuext_op *ops, u
 		if (rc)
 			break;
 		if (i % WINDOW_EVERY == WINDOW_EVERY - 1)
-			irq_window();
+			vcpu_window();
 	}
 	return report(done, i, rc);
 fault:

@@ -14,6 +14,7 @@
 #include "adapter/xen/ops.h"
 #include "adapter/xen/time.h"
 #include "adapter/xen/upcall.h"
+#include "adapter/xen/vcpu.h"
 #include "adapter/xen/watchdog.h"
 
 static long yield(void *arg)
@@ -21,7 +22,7 @@ static long yield(void *arg)
 	(void)arg;
 	vcpu_active(this_vcpu());
 	cpu_relax();
-	irq_window();
+	vcpu_window();
 	return 0;
 }
 
@@ -36,8 +37,9 @@ static long block(void *arg)
 	if (upcall_pending(v->vp->info))
 		return 0;
 	runstate_change(v, RUNSTATE_blocked);
-	while (!upcall_pending(v->vp->info))
+	while (!upcall_pending(v->vp->info) && !vp_asked(v->vp))
 		irq_wait();
+	vcpu_answer_soon();
 	time_refresh(v);
 	runstate_change(v, RUNSTATE_running);
 	return 0;
@@ -53,6 +55,16 @@ static bool poll_done(const evtchn_port_t *ports, unsigned nr)
 	return false;
 }
 
+/* Whether the guest has something to do besides what it waits for. */
+static bool called(const struct vcpu *v)
+{
+	return vp_asked(v->vp) || (upcall_pending(v->vp->info) && !upcall_masked(v->vp->info));
+}
+
+/*
+ * An upcall that is due ends the wait too: the holder of the lock that this vCPU polls for may itself be waiting for this vCPU to
+ * answer an IPI.
+ */
 static void poll_wait(struct vcpu *v, const struct sched_poll *poll, const evtchn_port_t *ports)
 {
 	bool timed = poll->timeout != 0;
@@ -62,8 +74,9 @@ static void poll_wait(struct vcpu *v, const struct sched_poll *poll, const evtch
 	if (timed)
 		time_rearm(v);
 	runstate_change(v, RUNSTATE_blocked);
-	while (!poll_done(ports, poll->nr_ports) && !(timed && !v->poll_timeout))
+	while (!poll_done(ports, poll->nr_ports) && !called(v) && !(timed && !v->poll_timeout))
 		irq_wait();
+	vcpu_answer_soon();
 	v->poll_timeout = 0;
 	if (timed)
 		time_rearm(v);
@@ -81,9 +94,7 @@ static long poll(void *arg)
 		return -XEN_EINVAL;
 	if (!copy_from_guest(ports, p->ports.p, p->nr_ports * sizeof(*ports)))
 		return -XEN_EFAULT;
-	/* A vCPU with an upcall due does not sleep, whatever it polls. */
-	if (!evtchn_poll_begin(&domain.evtchn, v->id, ports, p->nr_ports, &error) && !error &&
-	    !(upcall_pending(v->vp->info) && !upcall_masked(v->vp->info)))
+	if (!evtchn_poll_begin(&domain.evtchn, v->id, ports, p->nr_ports, &error) && !error)
 		poll_wait(v, p, ports);
 	evtchn_poll_end(&domain.evtchn, v->id);
 	return error;

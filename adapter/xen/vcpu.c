@@ -110,7 +110,8 @@ static long up(struct vcpu *v, void *arg)
 	(void)arg;
 	if (!v->initialised)
 		return -XEN_EINVAL;
-	atomic_store_explicit(&v->state, VCPU_UP, memory_order_release);
+	/* Seen by the VP before the kick looks whether it has started: else both could miss the other. */
+	atomic_store(&v->state, VCPU_UP);
 	kick(cpumask_of(v->id));
 	return 0;
 }
@@ -131,6 +132,14 @@ static _Noreturn void vcpu_enter(struct vcpu *v)
 	guest_enter(&v->start);
 }
 
+void vcpu_answer_soon(void)
+{
+	struct vp *vp = this_vp();
+
+	if (vp_asked(vp))
+		kick(cpumask_of(vp->id));
+}
+
 /* Waits, out of the guest's address space, until the vCPU is brought up. */
 static void wait_for_up(struct vcpu *v)
 {
@@ -139,6 +148,7 @@ static void wait_for_up(struct vcpu *v)
 	time_rearm(v);
 	while (atomic_load_explicit(&v->state, memory_order_acquire) != VCPU_UP)
 		irq_wait();
+	vcpu_answer_soon();
 }
 
 _Noreturn void vcpu_run(void)
@@ -149,22 +159,42 @@ _Noreturn void vcpu_run(void)
 	vcpu_enter(v);
 }
 
-/* Brought up again, a vCPU continues after this call. */
-static long down(struct vcpu *v, void *arg)
+/* Until the vCPU is brought up again; then on, in the address space that it left. */
+static void stay_down(struct vcpu *v)
 {
-	(void)arg;
-	if (!v->initialised)
-		return -XEN_EINVAL;
-	/* Xen would stop another vCPU wherever it is. Guests take down only themselves. */
-	if (v != this_vcpu())
-		return -XEN_EOPNOTSUPP;
 	runstate_change(v, RUNSTATE_offline);
-	atomic_store_explicit(&v->state, VCPU_DOWN, memory_order_release);
 	wait_for_up(v);
 	if (!mmu_load_l4(v->vp->kernel_cr3 >> PAGE_SHIFT))
 		guest_crash(NULL, "the vCPU's L4 is not the guest's");
 	time_update(v);
 	runstate_change(v, RUNSTATE_running);
+}
+
+void vcpu_park(void)
+{
+	stay_down(this_vcpu());
+}
+
+void vcpu_window(void)
+{
+	irq_window();
+	vcpu_answer_soon();
+}
+
+/* Taken down by itself, a vCPU continues after this call; by another, wherever it is. */
+static long down(struct vcpu *v, void *arg)
+{
+	enum vcpu_state state = VCPU_UP;
+
+	(void)arg;
+	if (!atomic_compare_exchange_strong(&v->state, &state, VCPU_DOWN))
+		return 0;
+	if (v == this_vcpu()) {
+		stay_down(v);
+	} else {
+		vp_ask(v->vp, VP_ASK_DOWN);
+		kick(cpumask_of(v->id));
+	}
 	return 0;
 }
 
@@ -276,7 +306,7 @@ static long register_info(struct vcpu *v, void *arg)
 static long send_nmi(struct vcpu *v, void *arg)
 {
 	(void)arg;
-	v->vp->nmi_pending = true;
+	vp_ask(v->vp, VP_ASK_NMI);
 	kick(cpumask_of(v->id));
 	return 0;
 }

@@ -141,6 +141,33 @@ static void ipi(void)
 	check_equal(close(b.port), 0);
 }
 
+/*
+ * A vCPU that polls one port with upcalls on takes the events of others meanwhile: whoever holds the lock that it waits for may
+ * be waiting for it to answer.
+ */
+static void polled_beside(unsigned timer)
+{
+	struct evtchn_alloc_unbound idle = {.dom = DOMID_SELF, .remote_dom = DOMID_SELF};
+	struct sched_poll poll = {.nr_ports = 1};
+	struct vcpu_set_singleshot_timer set = {0};
+	uint64_t start;
+
+	check_equal(op(EVTCHNOP_alloc_unbound, &idle), 0);
+	poll.ports.p = &idle.port;
+	upcalls = 0;
+	events_allow();
+	start = system_time();
+	set.timeout_abs_ns = start + SECOND / 100;
+	poll.timeout = start + 20 * SECOND;
+	check_equal(hypercall3(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0, &set), 0);
+	check_equal(hypercall2(__HYPERVISOR_sched_op, SCHEDOP_poll, &poll), 0);
+	check_equal(upcalls, 1);
+	check_equal(last_port, timer);
+	check(system_time() < start + 10 * SECOND);
+	events_mask();
+	check_equal(close(idle.port), 0);
+}
+
 /* A timer of 1 ms wakes a blocked vCPU. */
 static void timer(void)
 {
@@ -163,6 +190,7 @@ static void timer(void)
 		check_equal(hypercall2(__HYPERVISOR_sched_op, SCHEDOP_block, 0), 0);
 	check_equal(last_port, virq.port);
 	events_mask();
+	polled_beside(virq.port);
 	check_equal(close(virq.port), 0);
 }
 

@@ -119,6 +119,18 @@ void events_mask(void);
 /* vcpu.c: starts another vCPU in `main` with its own stack and trap handlers; it must not return. */
 long vcpu_start(unsigned vcpu, void (*main)(void));
 
+/* time.c: nanoseconds since Xen started, by vCPU 0's page. */
+#define SECOND 1000000000ull
+uint64_t system_time(void);
+/* Spins until the condition holds, at most for ten seconds. */
+#define wait_until(condition)                                                \
+	do {                                                                 \
+		for (uint64_t end_ = system_time() + 10 * SECOND;            \
+		     !(condition) && system_time() < end_;)                  \
+			hypercall2(__HYPERVISOR_sched_op, SCHEDOP_yield, 0); \
+		check(condition);                                            \
+	} while (0)
+
 /* A small random number generator; the same sequence each time. */
 uint64_t random64(uint64_t *state);
 
