@@ -5,9 +5,10 @@
  * How a change becomes durable
  * - Payload is written in place, or into space that no BAT entry names yet. Only then do BAT and sector bitmap change, in pages
  *   of a cache that are marked dirty and are written by nobody else.
- * - A commit (disk/vhdx_commit.c) flushes the store, writes all dirty pages as one log entry, flushes again, and writes the pages
- *   to their places. An entry is one transaction: after a cut either all of it is replayed or nothing.
- * - The next commit's first flush makes those places durable, so each entry's sequence is itself alone, and the log never fills.
+ * - A commit (disk/vhdx_commit.c) flushes the store, writes the dirty pages as a log entry, flushes again, and writes the pages to
+ *   their places. An entry is one transaction: after a cut either all of it is replayed or nothing. Where there are more pages than an
+ *   entry takes, several such rounds make the commit, BAT pages in the last one: a bitmap is looked at only when the BAT says so.
+ * - The next round's first flush makes those places durable, so each entry's sequence is itself alone, and the log never fills.
  * - Space that is given up is used again only after the commit that says so.
  *
  * Locks, in this order: image->quiesce (the core's), commit_lock (one commit at a time), lock (everything else in struct vhdx).
@@ -27,11 +28,12 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the wire structs are 
 #define VHDX_PAGE       4096u /* unit of caching and of logging */
 #define VHDX_PAGE_WORDS (VHDX_PAGE / 8)
 /*
- * Pages a transaction: as many descriptors as fit beside the entry's header. An entry may have more sectors of them (§2.3.1), but
- * QEMU 7.2 reads all of these into one buffer, on top of each other, and then refuses the file.
+ * Pages an entry, and BAT pages a commit: as many descriptors as fit beside the entry's header. An entry may have more sectors of
+ * them (§2.3.1), but QEMU 7.2 reads all of these into one buffer, on top of each other, and then refuses the file.
  */
-#define VHDX_MAX_DIRTY VHDX_LOG_FIRST_DESCS
-#define VHDX_MAX_PAGES 8192u /* clean or dirty: 32 MiB */
+#define VHDX_ENTRY_PAGES VHDX_LOG_FIRST_DESCS
+#define VHDX_MAX_DIRTY   1024u /* pages a commit */
+#define VHDX_MAX_PAGES   8192u /* clean or dirty: 32 MiB */
 /* Most pages one block's change can touch: its BAT entry, its chunk's, 64 KiB of sector bitmap at 256 MiB blocks. */
 #define VHDX_MAX_STEP 20u
 /* No structure is believed to lie above: 64 TiB of blocks with their bitmaps and BAT, and as much again would not. */
@@ -63,7 +65,7 @@ struct vhdx_cache {
 	struct vhdx_page **pages; /* all of them; at most VHDX_MAX_PAGES */
 	struct vhdx_page *last;   /* the one asked for last: most look-ups stay in a page */
 	uint32_t count, room, hand;
-	uint32_t dirty_count;
+	uint32_t dirty_count, dirty_bat; /* all, and those of the BAT among them */
 	struct vhdx_page *dirty[VHDX_MAX_DIRTY];
 };
 
@@ -239,6 +241,11 @@ void vhdx_overlay_extend(struct vhdx_overlay *overlay, uint64_t size);
 /* All records are in. `under` stays its owner's, and open. */
 struct xd_io vhdx_overlay_io(struct vhdx_overlay *overlay);
 void vhdx_overlay_free(struct vhdx_overlay *overlay); /* NULL is fine */
+
+static inline bool vhdx_in_bat(const struct vhdx *v, uint64_t offset)
+{
+	return offset - v->bat.offset < v->bat.length;
+}
 
 /* --- cache ----------------------------------------------------------------------------------------------------------------- */
 

@@ -144,4 +144,5 @@ void vhdx_page_dirty(struct vhdx *v, struct vhdx_page *page)
 		return;
 	page->flags |= VHDX_PAGE_DIRTY;
 	v->cache.dirty[v->cache.dirty_count++] = page;
+	v->cache.dirty_bat += vhdx_in_bat(v, page->offset);
 }

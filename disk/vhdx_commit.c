@@ -2,15 +2,15 @@
 /*
  * Making changes of BAT, bitmaps and tables durable through the log (§2.3).
  *
- * Each commit is one log entry, and each entry's tail is the entry itself: the flush that a commit begins with has made the places
- * of the entry before durable, so nothing older is ever needed. An entry is at most 127 of at least 256 sectors, so it never
- * lands on the one before, and a torn entry leaves that one to be found.
+ * A commit is one log entry, or several, one round after the other. Each entry's tail is the entry itself: the flush that a round begins
+ * with has made the places of the entry before durable, so nothing older is ever needed. An entry is at most 127 of at least 256
+ * sectors, so it never lands on the one before, and a torn entry leaves that one to be found.
  */
 #include <stdlib.h>
 
 #include "disk/vhdx.h"
 
-#define ENTRY_SECTORS (1 + VHDX_MAX_DIRTY)
+#define ENTRY_SECTORS (1 + VHDX_ENTRY_PAGES)
 _Static_assert(2 * ENTRY_SECTORS * VHDX_LOG_SECTOR <= VHDX_MIB, "two entries fit the smallest log");
 
 struct transaction {
@@ -20,14 +20,21 @@ struct transaction {
 	uint64_t file_end;
 };
 
-static struct vhdx_log_desc *descriptor(struct vhdx *v, uint32_t i)
+/* Some of its pages, as one entry. They lie behind one another in v->entry; where the page before them was, the header goes. */
+struct round {
+	uint8_t *entry;
+	struct vhdx_page **page;
+	uint32_t count;
+};
+
+static struct vhdx_log_desc *descriptor(const struct round *r, uint32_t i)
 {
-	return (struct vhdx_log_desc *)(v->entry + sizeof(struct vhdx_log_entry)) + i;
+	return (struct vhdx_log_desc *)(r->entry + sizeof(struct vhdx_log_entry)) + i;
 }
 
-static struct vhdx_log_data *data_sector(struct vhdx *v, uint32_t i)
+static struct vhdx_log_data *data_sector(const struct round *r, uint32_t i)
 {
-	return (struct vhdx_log_data *)(v->entry + (1 + i) * VHDX_LOG_SECTOR);
+	return (struct vhdx_log_data *)(r->entry + (1 + i) * VHDX_LOG_SECTOR);
 }
 
 /* Most commits are of a page or two. */
@@ -48,77 +55,101 @@ static int make_room(struct vhdx *v, uint32_t sectors, struct xd_error *err)
 	return 0;
 }
 
-/* Under lock: all dirty pages, as they are now, become the entry's sectors. */
+/* A bitmap counts where the BAT says so: the BAT's pages come last, and all of them in one entry. */
+static void bat_last(const struct vhdx *v, struct vhdx_page **page, uint32_t count)
+{
+	for (uint32_t i = 0, others = 0; i < count; i++)
+		if (!vhdx_in_bat(v, page[i]->offset)) {
+			struct vhdx_page *other = page[i];
+
+			page[i] = page[others];
+			page[others++] = other;
+		}
+}
+
+/* Under lock: all dirty pages, as they are now. */
 static void snapshot(struct vhdx *v, struct transaction *t)
 {
 	struct vhdx_cache *cache = &v->cache;
 
-	memset(v->entry, 0, VHDX_LOG_SECTOR);
+	bat_last(v, cache->dirty, cache->dirty_count);
 	for (uint32_t i = 0; i < cache->dirty_count; i++) {
 		struct vhdx_page *page = cache->dirty[i];
-		struct vhdx_log_data *data = data_sector(v, i);
-		struct vhdx_log_desc *desc = descriptor(v, i);
 
-		*desc = (struct vhdx_log_desc){
-		    .signature = VHDX_LOG_DESC_SIGN,
-		    .file_offset = page->offset,
-		    .sequence = v->log_sequence,
-		};
-		memcpy(data, page->byte, VHDX_PAGE);
-		memcpy(&desc->leading, page->byte, 8);
-		memcpy(&desc->trailing, page->byte + VHDX_PAGE - 4, 4);
-		data->signature = VHDX_LOG_DATA_SIGN;
-		data->sequence_high = v->log_sequence >> 32;
-		data->sequence_low = (uint32_t)v->log_sequence;
+		memcpy(v->entry + (1 + i) * VHDX_PAGE, page->byte, VHDX_PAGE);
 		page->flags = (page->flags & ~VHDX_PAGE_DIRTY) | VHDX_PAGE_BUSY;
 		t->page[i] = page;
 	}
 	t->count = cache->dirty_count;
 	t->freed = v->space.freed_count;
 	t->file_end = v->file_end;
-	cache->dirty_count = 0;
+	cache->dirty_count = cache->dirty_bat = 0;
 }
 
-static void seal(struct vhdx *v, const struct transaction *t)
+/* Pages become data sectors, and what has no room there goes into their descriptors. */
+static void describe(const struct vhdx *v, const struct round *r)
 {
-	struct vhdx_log_entry *entry = (void *)v->entry;
-	uint32_t length = (1 + t->count) * VHDX_LOG_SECTOR;
+	memset(r->entry, 0, VHDX_LOG_SECTOR);
+	for (uint32_t i = 0; i < r->count; i++) {
+		struct vhdx_log_data *data = data_sector(r, i);
+		struct vhdx_log_desc *desc = descriptor(r, i);
+
+		*desc = (struct vhdx_log_desc){
+		    .signature = VHDX_LOG_DESC_SIGN,
+		    .file_offset = r->page[i]->offset,
+		    .sequence = v->log_sequence,
+		};
+		memcpy(&desc->leading, data, 8);
+		memcpy(&desc->trailing, (uint8_t *)data + VHDX_PAGE - 4, 4);
+		data->signature = VHDX_LOG_DATA_SIGN;
+		data->sequence_high = v->log_sequence >> 32;
+		data->sequence_low = (uint32_t)v->log_sequence;
+	}
+}
+
+static void seal(const struct vhdx *v, const struct round *r, uint64_t file_end)
+{
+	struct vhdx_log_entry *entry = (void *)r->entry;
+	uint32_t length = (1 + r->count) * VHDX_LOG_SECTOR;
 
 	*entry = (struct vhdx_log_entry){
 	    .signature = VHDX_LOG_ENTRY_SIGN,
 	    .entry_length = length,
 	    .tail = v->log_head,
 	    .sequence = v->log_sequence,
-	    .descriptor_count = t->count,
+	    .descriptor_count = r->count,
 	    .log_guid = v->header.log_guid,
 	    /* The flush that precedes the entry has made this length durable. */
-	    .flushed_file_offset = t->file_end,
-	    .last_file_offset = t->file_end,
+	    .flushed_file_offset = file_end,
+	    .last_file_offset = file_end,
 	};
 	entry->checksum = vhdx_checksum(entry, length);
 }
 
-static int write_ring(struct vhdx *v, uint32_t length, struct xd_error *err)
+static int write_ring(struct vhdx *v, const struct round *r, struct xd_error *err)
 {
+	uint32_t length = (1 + r->count) * VHDX_LOG_SECTOR;
 	uint32_t first = xd_min(length, v->log.length - v->log_head);
-	int ret = xd_io_write(v->io, v->entry, first, v->log.offset + v->log_head, err);
+	int ret = xd_io_write(v->io, r->entry, first, v->log.offset + v->log_head, err);
 
 	if (!ret && first < length)
-		ret = xd_io_write(v->io, v->entry + first, length - first, v->log.offset, err);
+		ret = xd_io_write(v->io, r->entry + first, length - first, v->log.offset, err);
 	if (!ret)
 		v->log_head = (v->log_head + (uint64_t)length) % v->log.length;
 	v->log_sequence++;
 	return ret;
 }
 
-static int write_entry(struct vhdx *v, const struct transaction *t, struct xd_error *err)
+static int write_entry(struct vhdx *v, const struct round *r, uint64_t file_end,
+		       struct xd_error *err)
 {
 	int ret;
 
 	if (!v->log_open && vhdx_guid_new(&v->header.log_guid))
 		return xd_fail(err, XD_E_IO, XD_NO_OFFSET, "no random numbers for a new GUID");
-	seal(v, t);
-	ret = write_ring(v, (1 + t->count) * VHDX_LOG_SECTOR, err);
+	describe(v, r);
+	seal(v, r, file_end);
+	ret = write_ring(v, r, err);
 	if (ret)
 		return ret;
 	if (v->log_open)
@@ -132,17 +163,40 @@ static int write_entry(struct vhdx *v, const struct transaction *t, struct xd_er
 }
 
 /* From the snapshot, not from the pages: these may have changed again. */
-static int write_places(struct vhdx *v, const struct transaction *t, struct xd_error *err)
+static int write_places(struct vhdx *v, const struct round *r, struct xd_error *err)
 {
 	int ret = 0;
 
-	for (uint32_t i = 0; i < t->count && !ret; i++) {
-		struct vhdx_log_data *data = data_sector(v, i);
-		const struct vhdx_log_desc *desc = descriptor(v, i);
+	for (uint32_t i = 0; i < r->count && !ret; i++) {
+		struct vhdx_log_data *data = data_sector(r, i);
+		const struct vhdx_log_desc *desc = descriptor(r, i);
 
 		memcpy(data, &desc->leading, 8);
 		memcpy((uint8_t *)data + VHDX_PAGE - 4, &desc->trailing, 4);
 		ret = xd_io_write(v->io, data, VHDX_PAGE, desc->file_offset, err);
+	}
+	return ret;
+}
+
+/* The last round is a full one, so that it takes in all BAT pages. */
+static int write_rounds(struct vhdx *v, struct transaction *t, struct xd_error *err)
+{
+	uint32_t done = 0, more = t->count % VHDX_ENTRY_PAGES;
+	/* Payload first: what an entry names must be there when the entry is. */
+	int ret = xd_io_flush(v->io, err);
+
+	while (!ret && done < t->count) {
+		struct round r = {v->entry + done * VHDX_LOG_SECTOR, t->page + done,
+				  more ? more : VHDX_ENTRY_PAGES};
+
+		if (done)
+			ret = xd_io_flush(v->io, err);
+		if (!ret)
+			ret = write_entry(v, &r, t->file_end, err);
+		if (!ret)
+			ret = write_places(v, &r, err);
+		done += r.count;
+		more = 0;
 	}
 	return ret;
 }
@@ -172,12 +226,7 @@ static int commit(struct vhdx *v, struct xd_error *err)
 	pthread_mutex_unlock(&v->lock);
 	if (ret)
 		return ret;
-	/* Payload first: what the entry names must be there when the entry is. */
-	ret = xd_io_flush(v->io, err);
-	if (!ret && t.count)
-		ret = write_entry(v, &t, err);
-	if (!ret && t.count)
-		ret = write_places(v, &t, err);
+	ret = write_rounds(v, &t, err);
 	if (ret)
 		v->poisoned = true;
 	else
@@ -198,7 +247,8 @@ int vhdx_commit(struct vhdx *v, struct xd_error *err)
 int vhdx_reserve(struct vhdx *v, uint32_t pages, bool *dropped, struct xd_error *err)
 {
 	*dropped = false;
-	while (v->cache.dirty_count + pages > VHDX_MAX_DIRTY) {
+	while (v->cache.dirty_count + pages > VHDX_MAX_DIRTY ||
+	       v->cache.dirty_bat + pages > VHDX_ENTRY_PAGES) {
 		int ret;
 
 		*dropped = true;

@@ -178,6 +178,9 @@ static int stage(struct resize *r, struct xd_error *err)
 		ret = stage_regions(r, err);
 	if (!ret && move)
 		ret = vhdx_space_give(v, v->bat.offset, v->bat.length, err);
+	if (!ret && v->cache.dirty_count > VHDX_ENTRY_PAGES)
+		ret =
+		    xd_fail(err, XD_E_LIMIT, XD_NO_OFFSET, "more changes than one log entry takes");
 	return ret;
 }
 

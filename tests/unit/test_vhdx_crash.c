@@ -282,6 +282,115 @@ static void shrinking_is_whole_or_not_at_all(void **state)
 	cut_disk(&fixed, 2 * MIB - 512, shrinking, 15);
 }
 
+/* --- a commit of several entries -------------------------------------------------------------------------------------------- */
+
+/* Each place has a page of the sector bitmap to itself: more of them than one log entry takes. */
+#define PLACES 150u
+#define STRIDE (16 * MIB)
+#define BAT    (3 * MIB)
+
+static const struct tool_geometry wide = {XD_TYPE_DIFF, PLACES *STRIDE, 1 << 20, 512};
+
+/* In each place the sector that was written is old or new, all are new once the flush is over, and its neighbours are the parent's. */
+static int old_or_new(void *ctx, struct tool_store *store, uint32_t flags, bool all)
+{
+	struct xd_image *image = tool_open(store, ctx, flags);
+	uint8_t buf[3 * 512];
+	struct xd_error err;
+	int bad = 0;
+
+	for (uint64_t i = 1; i < PLACES && !bad; i++) {
+		OK(xd_read(image, buf, sizeof(buf), i * STRIDE, &err));
+		if (buf[0] != 1 || buf[1024] != 1 || (buf[512] != 2 && (all || buf[512] != 1))) {
+			fprintf(stderr, "place %u shows %u %u %u\n", (unsigned)i, buf[0], buf[512],
+				buf[1024]);
+			bad = -1;
+		}
+	}
+	tool_close(image);
+	return bad;
+}
+
+static size_t whole_commit;
+
+static int after_wide_cut(void *ctx, struct xd_io io, size_t cut, unsigned int seed)
+{
+	struct tool_store store;
+	bool all = cut == whole_commit;
+	int bad;
+
+	(void)seed;
+	tool_store_wrap(&store, io);
+	bad = old_or_new(ctx, &store, 0, all) || old_or_new(ctx, &store, XD_OPEN_WRITE, all);
+	if (!bad)
+		tool_assert_clean(&store, ctx);
+	tool_store_free(&store);
+	return bad ? -1 : 0;
+}
+
+static void make_wide_parent(struct tool_store *parent)
+{
+	struct tool_geometry g = wide;
+	struct xd_image *image;
+	uint8_t buf[4096];
+	struct xd_error err;
+
+	g.type = XD_TYPE_DYNAMIC;
+	tool_store_init(parent);
+	tool_create(parent, &g, NULL);
+	image = tool_open(parent, NULL, XD_OPEN_WRITE);
+	memset(buf, 1, sizeof(buf));
+	for (uint64_t i = 0; i < PLACES; i++)
+		OK(xd_write(image, buf, sizeof(buf), i * STRIDE, &err));
+	tool_close(image);
+}
+
+/* The bits of blocks that are not there say nothing; here they are all set. */
+static void spoil_bitmap(struct tool_store *store)
+{
+	uint8_t *ones = malloc(MIB - 256);
+	uint64_t entry;
+
+	memset(ones, 0xff, MIB - 256);
+	tool_peek(store, &entry, sizeof(entry), BAT + 4096 * 8);
+	tool_poke(store, ones, MIB - 256, (entry & VHDX_BAT_OFFSET_MASK) + 256);
+	free(ones);
+}
+
+static void a_commit_of_several_entries_shows_old_or_new(void **state)
+{
+	struct tool_store parent, store;
+	struct xd_image *image, *base;
+	struct crash_log *log;
+	uint8_t buf[512];
+	struct xd_error err;
+	struct xd_io io;
+
+	(void)state;
+	make_wide_parent(&parent);
+	log = crash_io_open(&io);
+	tool_store_wrap(&store, io);
+	base = tool_open(&parent, NULL, 0);
+	tool_create(&store, &wide, base);
+	tool_close(base);
+	memset(buf, 2, sizeof(buf));
+	image = tool_open(&store, &parent, XD_OPEN_WRITE);
+	OK(xd_write(image, buf, sizeof(buf), 512, &err));
+	tool_close(image);
+	spoil_bitmap(&store);
+	image = tool_open(&store, &parent, XD_OPEN_WRITE);
+	for (uint64_t i = 1; i < PLACES; i++)
+		OK(xd_write(image, buf, sizeof(buf), i * STRIDE + 512, &err));
+	crash_start(log);
+	OK(xd_flush(image, &err));
+	whole_commit = crash_events(log);
+	assert_true(whole_commit > PLACES);
+	assert_int_equal(crash_each(log, 1, after_wide_cut, &parent), 0);
+	tool_close(image);
+	crash_free(log);
+	tool_store_free(&parent);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -291,6 +400,7 @@ int main(void)
 	    cmocka_unit_test(compacting_loses_nothing),
 	    cmocka_unit_test(growing_is_whole_or_not_at_all),
 	    cmocka_unit_test(shrinking_is_whole_or_not_at_all),
+	    cmocka_unit_test(a_commit_of_several_entries_shows_old_or_new),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

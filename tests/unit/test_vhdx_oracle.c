@@ -228,7 +228,7 @@ static void qemu_replays_our_log(void **state)
 static void qemu_replays_our_largest_entry(void **state)
 {
 	/* a write makes sure of room for VHDX_MAX_STEP pages, and dirties one */
-	enum { PAGES = VHDX_MAX_DIRTY - VHDX_MAX_STEP + 1 };
+	enum { PAGES = VHDX_ENTRY_PAGES - VHDX_MAX_STEP + 1 };
 	struct xd_image *image;
 	struct xd_error err;
 	uint8_t bytes[512];
