@@ -72,7 +72,8 @@ def same(raw, other):
 
 
 def main():
-    only = sys.argv[1:]
+    """Runs all tests, or those that are named. Exits with 1 where one failed."""
+    only, failed = sys.argv[1:], False
     chosen = [t for t in tests if not only or t.__name__ in only]
     print("1..%d" % len(chosen))
     for number, fn in enumerate(chosen, 1):
@@ -83,9 +84,11 @@ def main():
         except Skip as e:
             print("ok %d - %s # skip %s" % (number, fn.__name__, e))
         except Exception as e:
+            failed = True
             print("not ok %d - %s" % (number, fn.__name__))
             for line in ("%s: %s" % (type(e).__name__, e)).splitlines():
                 print("# " + line)
         finally:
             shutil.rmtree(folder)
         sys.stdout.flush()
+    sys.exit(failed)
