@@ -69,6 +69,7 @@ PRIVOP_SRC := $(addprefix adapter/x86/,privop.c privop_decode.c privop_io.c priv
 
 $(eval $(call unit_test,bootinfo,tests/unit/test_bootinfo.c $(BOOT_SRC)))
 $(eval $(call fuzzer,bootinfo,tests/fuzz/fuzz_bootinfo.c $(BOOT_SRC)))
+$(eval $(call unit_test,boot_layout,tests/unit/test_boot_layout.c adapter/boot/layout.c))
 $(eval $(call unit_test,boot_memory,tests/unit/test_boot_memory.c adapter/boot/memory.c adapter/x86/device_memory.c core/e820.c core/pagepool.c))
 $(eval $(call unit_test,privop,tests/unit/test_privop.c $(PRIVOP_SRC)))
 $(eval $(call unit_test,privop_decode,tests/unit/test_privop_decode.c adapter/x86/privop_decode.c))

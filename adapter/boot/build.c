@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The start of day, as xen/xen.h ("Start-of-day memory layout for 64-bit guests") has it:
- *
- *      kernel | initrd, unless it may lie anywhere | mfn_list | start_info | xenstore | console | page tables | stack
- *
- * in this order from VIRT_BASE on, the end of the mapping rounded up to 4 MiB. A guest's frame number (pfn) is also its machine
- * frame number (mfn) wherever the machine has memory there that is free.
+ * The start of day: fills what adapter/boot/layout.h lays out. A guest's frame number (pfn) is also its machine frame number (mfn)
+ * wherever the machine has memory there that is free.
  */
 #include "adapter/boot/build.h"
 
+#include "adapter/boot/layout.h"
 #include "adapter/boot/memory.h"
 #include "adapter/x86/asm.h"
 #include "adapter/x86/log.h"
@@ -20,21 +17,9 @@
 #include "adapter/xen/store.h"
 #include "core/string.h"
 
-#define ROUND_4M         ((4ull << 20) - 1)
-#define SLACK            (512ull << 10) /* Linux wants at least so much mapped behind its page tables */
 #define TABLE_PTE        (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D)
 #define PAGES(bytes)     (((bytes) + PAGE_SIZE - 1) >> PAGE_SHIFT)
 #define START_INFO_MAGIC "xen-3.0-x86_64"
-
-/* Where things are, as pfns; all but the initrd lie in [first, end). */
-struct layout {
-	uint64_t first, end; /* `end` is rounded up: where the initial mapping ends */
-	uint64_t initrd, initrd_pages;
-	uint64_t p2m, p2m_pages;
-	uint64_t start_info, xenstore, console;
-	uint64_t tables, nr_tables;
-	uint64_t stack;
-};
 
 static const struct kimage *kernel;
 static struct layout at;
@@ -52,52 +37,13 @@ static void *page_at(uint64_t pfn)
 	return ma_to_va(region_ma + ((pfn - at.first) << PAGE_SHIFT));
 }
 
-/* How many tables it takes to map [start, end): one L4, and of each lower level those that the range touches. */
-static uint64_t tables_for(uint64_t start, uint64_t end)
-{
-	uint64_t n = 1;
-
-	for (unsigned shift = 39; shift >= 21; shift -= 9)
-		n += ((end - 1) >> shift) - (start >> shift) + 1;
-	return n;
-}
-
-/* The tables lie in what they map, so their number is found by trying. */
-static void lay_out_tables(void)
-{
-	uint64_t start = pfn_to_virt(0);
-
-	for (at.nr_tables = 4;; at.nr_tables++) {
-		uint64_t bytes = pfn_to_virt(at.tables + at.nr_tables + 1) - start;
-
-		at.stack = at.tables + at.nr_tables;
-		bytes = (bytes + SLACK + ROUND_4M) & ~ROUND_4M;
-		at.end = bytes >> PAGE_SHIFT;
-		if (tables_for(start, start + bytes) <= at.nr_tables)
-			return;
-	}
-}
-
 static void lay_out(const struct guest_image *image)
 {
-	uint64_t next = PAGES(kernel->pa_end);
+	uint64_t initrd_pages = PAGES(image->initrd_size);
 
-	at.first = kernel->pa_start >> PAGE_SHIFT;
-	at.initrd_pages = PAGES(image->initrd_size);
-	if (!kernel->mod_start_pfn) {
-		at.initrd = next;
-		next += at.initrd_pages;
-	}
-	at.p2m_pages = PAGES(domain.nr_pages * sizeof(uint64_t));
-	at.p2m = next;
-	at.start_info = at.p2m + at.p2m_pages;
-	at.xenstore = at.start_info + 1;
-	at.console = at.xenstore + 1;
-	at.tables = at.console + 1;
-	lay_out_tables();
-	if (at.end + (kernel->mod_start_pfn ? at.initrd_pages : 0) > domain.nr_pages)
+	if (!layout_make(&at, kernel, domain.nr_pages, initrd_pages))
 		refuse("too little memory: kernel and initrd take %lu MiB, the guest has %lu MiB",
-		       (at.end + at.initrd_pages) >> 8, domain.nr_pages >> 8);
+		       (at.end + initrd_pages) >> 8, domain.nr_pages >> 8);
 }
 
 static void give(uint64_t pfn, uint64_t m)
