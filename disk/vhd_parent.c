@@ -274,12 +274,43 @@ int vhd_parent_record(struct vhd_header *header, struct xd_image *parent, const 
 	return 0;
 }
 
+/* Has the footers name the header at `at`. */
+static int use_header(struct xd_image *image, uint64_t at, struct xd_error *err)
+{
+	struct vhd *v = vhd_of(image);
+
+	v->footer.data_offset = vhd_put64(at);
+	vhd_footer_seal(&v->footer);
+	return vhd_footers_write(image, err);
+}
+
+/*
+ * The header is two sectors, which a cut may part. So the footers, a sector each, first name another copy of the new one, and come back
+ * when the old place has it too.
+ */
+static int replace_header(struct xd_image *image, const struct vhd_header *header, uint64_t spare,
+			  struct xd_error *err)
+{
+	struct vhd *v = vhd_of(image);
+	uint64_t home = vhd_get64(v->footer.data_offset);
+	int r;
+
+	if ((r = xd_io_write(&image->io, header, sizeof(*header), spare, err)) ||
+	    (r = vhd_flush_locked(image, err)) || (r = use_header(image, spare, err)))
+		return r;
+	v->header = *header;
+	if ((r = xd_io_write(&image->io, header, sizeof(*header), home, err)) ||
+	    (r = xd_io_flush(&image->io, err)))
+		return r;
+	return use_header(image, home, err);
+}
+
 int vhd_set_parent(struct xd_image *image, struct xd_image *parent, const char *path,
 		   struct xd_error *err)
 {
 	struct vhd *v = vhd_of(image);
 	struct vhd_header header = v->header;
-	uint64_t at = xd_align_up(v->data_end, VHD_SECTOR);
+	uint64_t at = xd_align_up(v->data_end, VHD_SECTOR), spare;
 	uint8_t *data;
 	size_t length;
 	int r;
@@ -288,18 +319,19 @@ int vhd_set_parent(struct xd_image *image, struct xd_image *parent, const char *
 		return xd_fail(err, XD_E_INVAL, XD_NO_OFFSET, "a VHD's parent is a VHD");
 	if ((r = vhd_parent_record(&header, parent, path, image->path, at, &data, &length, err)))
 		return r;
-	/* The new locators are there before the header names them. */
-	r = vhd_grow(image, at + length, err);
+	spare = at + length;
+	r = vhd_grow(image, spare + sizeof(header), err);
+	/* From here on the space may hold something, whatever becomes of this. */
+	v->tail_unknown = true;
 	if (!r)
 		r = xd_io_write(&image->io, data, length, at, err);
 	free(data);
-	if (r || (r = vhd_flush_locked(image, err)))
-		return r;
-	r = xd_io_write(&image->io, &header, sizeof(header), vhd_get64(v->footer.data_offset), err);
+	if (!r)
+		r = replace_header(image, &header, spare, err);
+	if (r && vhd_get64(v->footer.data_offset) == spare)
+		v->data_end = v->file_size = spare + sizeof(header);
 	if (r)
 		return r;
-	v->header = header;
-	v->data_end = at + length;
-	v->file_size = v->data_end;
-	return xd_io_flush(&image->io, err);
+	v->data_end = v->file_size = spare;
+	return 0;
 }

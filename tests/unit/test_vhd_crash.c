@@ -346,6 +346,29 @@ static void resizing_a_fixed_disk_survives(void **state)
 	}
 }
 
+/* Other names for the same parent, shorter and longer than those before. */
+static void recording_the_parent_anew_survives(void **state)
+{
+	static const char *const names[] = {"p.vhd", "folder/another-name-of-the-parent.vhd", "q"};
+	struct scene s;
+	struct xd_image *image;
+	struct xd_error err;
+
+	(void)state;
+	begin(&s, 71);
+	make_parent(&s);
+	crash_start(s.log);
+	image = open_on(&s, s.io, XD_OPEN_WRITE);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		for (int n = 0; n < 5; n++)
+			step(&s, image);
+		ok(xd_set_parent(image, xd_get_parent(image), names[i], &err), &err);
+	}
+	ok(xd_close(image, &err), &err);
+	assert_int_equal(crash_each(s.log, 4, survives, &s), 0);
+	end(&s);
+}
+
 static void shrinking_survives(void **state)
 {
 	struct scene s;
@@ -365,6 +388,7 @@ int main(void)
 	    cmocka_unit_test(compacting_survives),
 	    cmocka_unit_test(growing_past_the_table_survives),
 	    cmocka_unit_test(shrinking_survives),
+	    cmocka_unit_test(recording_the_parent_anew_survives),
 	    cmocka_unit_test(resizing_a_fixed_disk_survives),
 	};
 
