@@ -63,7 +63,8 @@ struct netvsc_queue {
 	uint32_t range, at; /* where a packet stands that the guest had no room for */
 	uint64_t owed[NETVSC_OWED_MAX];
 	unsigned nr_owed;
-	bool refused; /* for the sake of `owed` */
+	unsigned quiet; /* completions since the host was last told */
+	bool refused;   /* for the sake of `owed` */
 
 	_Atomic bool full; /* net_room() shall resume the channel */
 };
@@ -136,8 +137,8 @@ extern const struct net_device_ops netvsc_net_ops;
 void netvsc_tx_open(struct netvsc_queue *queue);
 /* The answer to something that a queue sent. */
 void netvsc_tx_completed(struct netvsc_queue *queue, uint64_t transaction, uint32_t status);
-/* Sends what has waited for room; hv_channel_flush() follows. */
-void netvsc_tx_resume(struct netvsc_queue *queue);
+/* Sends what has waited for room. True: something had, and hv_channel_flush() must follow. */
+bool netvsc_tx_resume(struct netvsc_queue *queue);
 /* No answer will come: everything that is under way has failed. */
 void netvsc_tx_close(struct netvsc_queue *queue);
 

@@ -10,6 +10,7 @@
 #include "core/string.h"
 
 #define VLAN_BYTES 4u
+#define QUIET_MAX  8u
 
 /* A frame as it lies in the receive buffer. */
 struct frame {
@@ -195,7 +196,8 @@ static enum vmbus_ring_result complete(struct netvsc_queue *queue, uint64_t tran
 	    .payload[0] = {&done, 8},
 	};
 
-	return hv_channel_send(queue->channel, &packet, true);
+	queue->quiet++;
+	return hv_channel_send_quietly(queue->channel, &packet);
 }
 
 static void pay(struct netvsc_queue *queue)
@@ -259,7 +261,11 @@ void netvsc_drained(struct hv_channel *channel)
 
 	if (queue->nr_owed)
 		pay(queue);
-	netvsc_tx_resume(queue);
+	/* Some places in its buffer the host can do without for a while. */
+	if (netvsc_tx_resume(queue) || queue->quiet >= QUIET_MAX || channel->stalled) {
+		queue->quiet = 0;
+		hv_channel_flush(channel);
+	}
 	if (queue->refused && queue->nr_owed < NETVSC_OWED_MAX) {
 		queue->refused = false;
 		hv_channel_resume(channel);

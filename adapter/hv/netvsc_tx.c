@@ -431,10 +431,10 @@ static void commit(struct net_device *net, unsigned index)
 
 const struct net_device_ops netvsc_net_ops = {.transmit = transmit, .commit = commit};
 
-void netvsc_tx_resume(struct netvsc_queue *queue)
+bool netvsc_tx_resume(struct netvsc_queue *queue)
 {
 	struct net_packet *packet;
-	bool waits;
+	bool waits, any = false;
 	int status;
 
 	do {
@@ -442,6 +442,7 @@ void netvsc_tx_resume(struct netvsc_queue *queue)
 		status = -1;
 		lock_take(&queue->lock);
 		packet = queue->nr_waiting ? queue->waiting[queue->first_waiting] : NULL;
+		any |= packet || queue->batch.packets;
 		if (packet)
 			status = try(queue, packet, &waits);
 		if (packet && !waits)
@@ -452,6 +453,7 @@ void netvsc_tx_resume(struct netvsc_queue *queue)
 		if (status >= 0)
 			net_transmitted(&queue->device->net, packet, (enum net_status)status);
 	} while (packet && !waits);
+	return any;
 }
 
 /* With the lock: the slot that this transaction names and that is in use; NETVSC_DIRECT_MAX and up for a section. -1: none. */

@@ -4,6 +4,7 @@
  * the guest sees may lag the hypervisor's by its rounding, and an interrupt that comes early is just armed again.
  */
 #include "adapter/hv/timer.h"
+#include "adapter/hv/vmbus.h"
 
 #include "abi/hv/msr.h"
 #include "abi/hv/synic.h"
@@ -125,6 +126,7 @@ static void expire(void)
 
 	if (due)
 		vp->armed = false;
+	hv_channel_speak();
 	ring_alarms(now);
 	if (due)
 		xen_timer_expired();

@@ -45,6 +45,7 @@ static struct {
 } bus;
 
 uint32_t *bus_legacy_out;
+struct hv_channel *bus_quiet[MAX_VPS];
 
 void hv_vmbus_register(const struct hv_driver *driver)
 {

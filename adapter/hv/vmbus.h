@@ -75,7 +75,8 @@ struct hv_channel {
 	struct lock out_lock;
 	struct vmbus_ring out;
 	_Atomic bool
-	    unsignalled; /* packets were sent with `more` that the host has not been told of */
+	    unsignalled;    /* packets were sent with `more` that the host has not been told of */
+	_Atomic bool quiet; /* or quietly */
 
 	struct lock in_lock;
 	struct vmbus_ring in;
@@ -107,6 +108,14 @@ uint32_t hv_channel_share(struct hv_channel *channel, const void *memory, size_t
 enum vmbus_ring_result hv_channel_send(struct hv_channel *channel,
 				       const struct vmbus_out_packet *packet, bool more);
 void hv_channel_flush(struct hv_channel *channel);
+/*
+ * Sends what the host need not hear of at once, such as that a buffer is its own again: the next packet that is not sent quietly tells of it too, or the
+ * next flush, and at the latest this VP when it has nothing to do or its timer expires. Waking the host costs far more than the packet.
+ */
+enum vmbus_ring_result hv_channel_send_quietly(struct hv_channel *channel,
+					       const struct vmbus_out_packet *packet);
+/* This VP tells what it has sent quietly. */
+void hv_channel_speak(void);
 
 /* An in-band packet of `length` bytes; `transaction` 0 asks for no completion. */
 enum vmbus_ring_result hv_channel_send_message(struct hv_channel *channel, const void *message,

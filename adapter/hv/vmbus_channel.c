@@ -44,6 +44,8 @@ bool hv_channel_open(struct hv_channel *channel, uint16_t out_pages, uint16_t in
 		return false;
 	channel->vp = vp;
 	channel->stalled = false;
+	channel->unsignalled = false;
+	channel->quiet = false;
 	if (make_rings(channel, out_pages, in_pages)) {
 		/* Before the host can answer. */
 		channel->state = HV_CHANNEL_SHARING;
@@ -150,29 +152,67 @@ static enum vmbus_ring_result put(struct hv_channel *channel, struct vmbus_out_p
 	return vmbus_ring_send(&channel->out, &packet, signal);
 }
 
+/* *signal: the host is to be told. */
+static enum vmbus_ring_result send(struct hv_channel *channel,
+				   const struct vmbus_out_packet *packet, bool *signal)
+{
+	enum vmbus_ring_result result = VMBUS_RING_BROKEN;
+
+	*signal = false;
+	lock_take(&channel->out_lock);
+	if (channel->state == HV_CHANNEL_OPEN)
+		result = put(channel, *packet, signal);
+	lock_drop(&channel->out_lock);
+	if (result == VMBUS_RING_BROKEN)
+		broke(channel);
+	return result;
+}
+
 enum vmbus_ring_result hv_channel_send(struct hv_channel *channel,
 				       const struct vmbus_out_packet *packet, bool more)
 {
-	enum vmbus_ring_result result = VMBUS_RING_BROKEN;
-	bool signal = false;
+	bool signal;
+	enum vmbus_ring_result result = send(channel, packet, &signal);
 
-	lock_take(&channel->out_lock);
-	if (channel->state == HV_CHANNEL_OPEN)
-		result = put(channel, *packet, &signal);
-	lock_drop(&channel->out_lock);
 	if (signal)
 		channel->unsignalled = true;
-	if (result == VMBUS_RING_BROKEN)
-		broke(channel);
 	if (!more)
 		hv_channel_flush(channel);
 	return result;
 }
 
+/* The host has not read what it was not told of, so for a packet behind that the ring asks for no signal. */
 void hv_channel_flush(struct hv_channel *channel)
 {
-	if (channel->unsignalled && atomic_exchange(&channel->unsignalled, false))
+	bool quiet = channel->quiet && atomic_exchange(&channel->quiet, false);
+
+	if ((channel->unsignalled && atomic_exchange(&channel->unsignalled, false)) || quiet)
 		signal_host(channel);
+}
+
+void hv_channel_speak(void)
+{
+	struct hv_channel *channel = bus_quiet[vps_self()];
+
+	if (!channel)
+		return;
+	bus_quiet[vps_self()] = NULL;
+	hv_channel_flush(channel);
+}
+
+enum vmbus_ring_result hv_channel_send_quietly(struct hv_channel *channel,
+					       const struct vmbus_out_packet *packet)
+{
+	bool signal;
+	enum vmbus_ring_result result = send(channel, packet, &signal);
+
+	if (signal) {
+		if (bus_quiet[vps_self()] != channel)
+			hv_channel_speak();
+		bus_quiet[vps_self()] = channel;
+		channel->quiet = true;
+	}
+	return result;
 }
 
 enum vmbus_ring_result hv_channel_send_message(struct hv_channel *channel, const void *message,
@@ -258,7 +298,8 @@ static void drain(struct hv_channel *channel)
 	} while (!channel->stalled && vmbus_ring_unmask(&channel->in));
 	if (channel->driver->drained)
 		channel->driver->drained(channel);
-	hv_channel_flush(channel);
+	if (channel->unsignalled)
+		hv_channel_flush(channel);
 }
 
 void bus_channel_look(struct hv_channel *channel)

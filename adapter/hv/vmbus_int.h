@@ -13,6 +13,9 @@ bool bus_post_message(const void *message, uint32_t length);
 /* For hosts before WS2012: all channels share one event, and a page says which is meant. Null otherwise. */
 extern uint32_t *bus_legacy_out;
 
+/* By VP: the channel on which it has sent quietly; channels are never freed. */
+extern struct hv_channel *bus_quiet[];
+
 /* vmbus_channel.c: what the host's messages do to a channel. */
 void bus_channel_shared(struct hv_channel *channel, uint32_t gpadl, bool good);
 void bus_channel_opened(struct hv_channel *channel, bool good);

@@ -8,6 +8,7 @@
 #include "adapter/hv/synic.h"
 #include "adapter/hv/timer.h"
 #include "adapter/hv/tlb.h"
+#include "adapter/hv/vmbus.h"
 #include "adapter/hv/vpset.h"
 #include "adapter/seam/vps.h"
 #include "adapter/x86/acpi.h"
@@ -42,6 +43,11 @@ struct hv_vp *hv_vp_self(void)
 unsigned vps_count(void)
 {
 	return count;
+}
+
+void vp_about_to_wait(void)
+{
+	hv_channel_speak();
 }
 
 uint32_t vps_apic_id(unsigned vp)

@@ -27,6 +27,9 @@ void kick(cpumask_t vps);
 void tlb_flush(cpumask_t vps);
 void tlb_flush_page(cpumask_t vps, uint64_t va);
 
+/* This VP is about to wait for an interrupt: what it has put off is due. */
+void vp_about_to_wait(void);
+
 /* A hint that this VP has spun for `count` iterations on a lock that another holds. */
 void vp_spin_hint(uint32_t count);
 

@@ -37,8 +37,10 @@ static long block(void *arg)
 	if (upcall_pending(v->vp->info))
 		return 0;
 	runstate_change(v, RUNSTATE_blocked);
-	while (!upcall_pending(v->vp->info) && !vp_asked(v->vp))
+	while (!upcall_pending(v->vp->info) && !vp_asked(v->vp)) {
+		vp_about_to_wait();
 		irq_wait();
+	}
 	vcpu_answer_soon();
 	time_refresh(v);
 	runstate_change(v, RUNSTATE_running);
@@ -74,8 +76,10 @@ static void poll_wait(struct vcpu *v, const struct sched_poll *poll, const evtch
 	if (timed)
 		time_rearm(v);
 	runstate_change(v, RUNSTATE_blocked);
-	while (!poll_done(ports, poll->nr_ports) && !called(v) && !(timed && !v->poll_timeout))
+	while (!poll_done(ports, poll->nr_ports) && !called(v) && !(timed && !v->poll_timeout)) {
+		vp_about_to_wait();
 		irq_wait();
+	}
 	vcpu_answer_soon();
 	v->poll_timeout = 0;
 	if (timed)

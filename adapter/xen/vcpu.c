@@ -146,8 +146,10 @@ static void wait_for_up(struct vcpu *v)
 	write_cr3(paging_root());
 	v->singleshot = v->periodic = v->poll_timeout = 0;
 	time_rearm(v);
-	while (atomic_load_explicit(&v->state, memory_order_acquire) != VCPU_UP)
+	while (atomic_load_explicit(&v->state, memory_order_acquire) != VCPU_UP) {
+		vp_about_to_wait();
 		irq_wait();
+	}
 	vcpu_answer_soon();
 }
 

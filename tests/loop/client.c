@@ -27,6 +27,7 @@ void client_start(const struct client_host *to, void *memory, size_t first, size
 	memset(&bus, 0, sizeof(bus));
 	last_gpadl = 0;
 	bus_legacy_out = NULL;
+	memset(bus_quiet, 0, sizeof(bus_quiet));
 	host = *to;
 	machine = memory;
 	ASAN_UNPOISON_MEMORY_REGION(machine + first * PAGE_SIZE, pages * PAGE_SIZE);

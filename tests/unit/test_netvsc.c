@@ -464,6 +464,41 @@ static void frames_come_in(void **state)
 	assert_int_equal(received[1].bytes[1513], 2);
 }
 
+/* Waking the host only for that costs more than the frame: it hears with the next packet, or when the VP rests. */
+static void buffers_are_given_back_in_silence(void **state)
+{
+	unsigned before = part.signals;
+
+	(void)state;
+	/* Since it was last told there have been some already. */
+	while (part.signals == before) {
+		assert_true(nr_received < 9 && arrive(0, 60, true));
+		partition_run(&part);
+	}
+	before = part.signals;
+	nr_received = 0;
+	assert_true(arrive(1, 60, true));
+	partition_run(&part);
+	assert_int_equal(part.signals, before);
+	transmit(make(FRAME, 60, 0), 0);
+	finish(0);
+	assert_int_equal(part.signals, before + 1);
+	assert_int_equal(nr_out, 1);
+	assert_true(arrive(2, 60, true));
+	partition_run(&part);
+	assert_int_equal(part.signals, before + 1);
+	hv_channel_speak();
+	hv_channel_speak();
+	assert_int_equal(part.signals, before + 2);
+	/* Nor is too much held back. */
+	for (unsigned i = 0; i < 16; i++) {
+		assert_true(arrive(3, 60, true));
+		partition_run(&part);
+	}
+	assert_int_equal(nr_received, 18);
+	assert_true(part.signals >= before + 4);
+}
+
 /* The guest posts nothing: the host is held back, nothing is lost, nothing comes twice. */
 static void frames_wait_for_the_guest(void **state)
 {
@@ -604,6 +639,7 @@ int main(void)
 	    TEST(a_large_send_goes_in_parts),
 	    TEST(one_segment_is_not_a_large_send),
 	    TEST(frames_come_in),
+	    TEST(buffers_are_given_back_in_silence),
 	    TEST(frames_wait_for_the_guest),
 	    TEST(news_behind_frames_reaches_vp_0),
 	    TEST(a_front_end_that_leaves_lets_frames_go),
