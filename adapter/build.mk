@@ -19,6 +19,15 @@ ADAPTER_SRC = $(filter-out adapter/wrap.S adapter/x86/asm-offsets.c,$(wildcard a
 	$(CORE_SRC) $(CORE_XEN_SRC)
 ADAPTER_OBJ = $(addprefix $(ADAPTER_BUILD)/obj/,$(addsuffix .o,$(sort $(ADAPTER_SRC))))
 
+# What runs at boot, when a device comes or goes, or when xenstore is asked is built for size: the image has a limit, and nothing waits for it.
+ADAPTER_COLD := $(wildcard adapter/boot/*.c core/xenstore*.c core/xs_*.c core/options*.c adapter/hv/ic*.c) \
+	$(filter-out %/lz4_block.c,$(wildcard core/kimage/*.c)) \
+	$(addprefix core/,arena.c e820.c fmt.c gnttab.c pagepool.c vbd.c vif.c xenbus.c) \
+	$(addprefix adapter/hv/,devices.c discover.c features.c netvsc.c netvsc_setup.c scsi.c storvsc.c storvsc_scan.c vmbus.c vmbus_gpadl.c) \
+	$(addprefix adapter/x86/,acpi.c aml.c log.c madt.c paging.c power.c rtc.c rtc_decode.c smpboot.c) \
+	$(addprefix adapter/xen/,blkdev.c control.c netdev.c store.c version.c)
+$(patsubst %,$(ADAPTER_BUILD)/obj/%.o,$(ADAPTER_COLD)): ADAPTER_CFLAGS += -Os
+
 ALL += $(ADAPTER)
 CHECK_TAP += tests/boot/entry tests/boot/grub tests/boot/grub-pv
 

@@ -43,17 +43,25 @@ void vmbus_ring_init(struct vmbus_ring *ring, void *memory, size_t pages)
 /* Copies into the ring at `at`, around its end, and returns the offset behind. */
 static uint32_t put(const struct vmbus_ring *ring, uint32_t at, const void *bytes, uint32_t length)
 {
-	uint32_t first = length < ring->size - at ? length : ring->size - at;
+	uint32_t first = ring->size - at;
 
+	if (length < first) {
+		memcpy(ring->data + at, bytes, length);
+		return at + length;
+	}
 	memcpy(ring->data + at, bytes, first);
 	memcpy(ring->data, (const uint8_t *)bytes + first, length - first);
-	return advance(ring, at, length);
+	return length - first;
 }
 
 static void get(const struct vmbus_ring *ring, uint32_t at, void *bytes, uint32_t length)
 {
-	uint32_t first = length < ring->size - at ? length : ring->size - at;
+	uint32_t first = ring->size - at;
 
+	if (length <= first) {
+		memcpy(bytes, ring->data + at, length);
+		return;
+	}
 	memcpy(bytes, ring->data + at, first);
 	memcpy((uint8_t *)bytes + first, ring->data, length - first);
 }
@@ -105,7 +113,8 @@ enum vmbus_ring_result vmbus_ring_send(struct vmbus_ring *ring,
 	at = put_piece(ring, at, &packet->extension);
 	at = put_piece(ring, at, &packet->payload[0]);
 	at = put_piece(ring, at, &packet->payload[1]);
-	at = put(ring, at, zeros, length - header - payload);
+	if (payload % 8)
+		at = put(ring, at, zeros, 8 - payload % 8);
 	at = put(ring, at, &trailer, sizeof(trailer));
 	ring->own = at;
 	store(&ring->control->pending_send, 0, memory_order_relaxed);

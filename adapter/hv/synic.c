@@ -46,27 +46,12 @@ void hv_synic_poll(void)
 		;
 }
 
-static void take_events(struct hv_vp *vp)
-{
-	uint32_t *words = vp->events->flags[HV_SINT_VMBUS];
-
-	for (unsigned i = 0; i < HV_EVENT_FLAGS / 32; i++) {
-		uint32_t bits;
-
-		if (!__atomic_load_n(&words[i], __ATOMIC_RELAXED))
-			continue;
-		bits = __atomic_exchange_n(&words[i], 0, __ATOMIC_SEQ_CST);
-		for (; bits; bits &= bits - 1)
-			hv_vmbus_event(32 * i + (unsigned)__builtin_ctz(bits));
-	}
-}
-
 static void interrupt(void)
 {
 	struct hv_vp *vp = hv_vp_self();
 
 	hv_synic_poll();
-	take_events(vp);
+	hv_vmbus_events(vp->events->flags[HV_SINT_VMBUS]);
 	apic_eoi();
 	if (vps_self() == 0)
 		hv_vmbus_work();

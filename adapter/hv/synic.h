@@ -27,9 +27,9 @@ void hv_synic_wait(void);
 /* Has VP 0 call hv_vmbus_work() soon. */
 void hv_synic_poke(void);
 
-/* Implemented by vmbus.c, called with interrupts off: on VP 0; on the VP that got the event; on VP 0. */
+/* Implemented by vmbus.c, called with interrupts off: on VP 0; on the VP that got the events; on VP 0. */
 void hv_vmbus_message(const void *message, uint32_t length);
-void hv_vmbus_event(uint32_t channel);
+void hv_vmbus_events(uint32_t *flags); /* HV_EVENT_FLAGS of them; taken are those of channels */
 void hv_vmbus_work(void);
 
 #endif

@@ -36,7 +36,8 @@ static struct {
 	unsigned version;    /* index of the one asked for, or agreed on */
 	uint32_t connection; /* where messages go */
 	unsigned busy;
-	atomic_bool work; /* for hv_vmbus_work() */
+	unsigned event_words; /* that hold the flags of channels we know */
+	atomic_bool work;     /* for hv_vmbus_work() */
 	/* Half a page each way of event flags, for hosts before WS2012; and two pages that hosts want named. */
 	uint32_t *interrupts;
 	void *monitors;
@@ -176,6 +177,8 @@ static struct hv_channel *place_for(uint32_t id)
 	if (!channel) {
 		channel = device_pages(1);
 		__atomic_store_n(&bus.channels[id], channel, __ATOMIC_RELEASE);
+		if (bus.event_words <= id / 32)
+			bus.event_words = id / 32 + 1;
 	}
 	return channel && channel->state == HV_CHANNEL_FREE ? channel : NULL;
 }
@@ -288,23 +291,24 @@ static void look(uint32_t id)
 		bus_channel_look(channel);
 }
 
-/* Before WS2012 event 0 means "see the page". */
-static void legacy_events(void)
+/* Before WS2012 event 0 means "see the page"; no channel has that number. */
+void hv_vmbus_events(uint32_t *words)
 {
-	for (unsigned i = 0; i < HV_CHANNEL_IDS / 32; i++) {
-		uint32_t bits = __atomic_exchange_n(&bus.interrupts[i], 0, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < bus.event_words; i++) {
+		uint32_t bits;
 
-		for (; bits; bits &= bits - 1)
-			look(32 * i + (unsigned)__builtin_ctz(bits));
+		if (!__atomic_load_n(&words[i], __ATOMIC_RELAXED))
+			continue;
+		bits = __atomic_exchange_n(&words[i], 0, __ATOMIC_SEQ_CST);
+		for (; bits; bits &= bits - 1) {
+			uint32_t id = 32 * i + (uint32_t)__builtin_ctz(bits);
+
+			if (id)
+				look(id);
+			else if (bus_legacy_out && words != bus.interrupts)
+				hv_vmbus_events(bus.interrupts);
+		}
 	}
-}
-
-void hv_vmbus_event(uint32_t channel)
-{
-	if (channel)
-		look(channel);
-	else if (bus_legacy_out)
-		legacy_events();
 }
 
 void hv_vmbus_work_later(void)

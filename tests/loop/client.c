@@ -59,8 +59,11 @@ void client_message(const void *message, uint32_t length)
 
 void client_event(unsigned vp, uint32_t channel)
 {
+	static uint32_t flags[HV_CHANNEL_IDS / 32];
+
 	self = vp;
-	hv_vmbus_event(channel);
+	flags[channel / 32] |= 1u << channel % 32;
+	hv_vmbus_events(flags);
 	work();
 	self = 0;
 }
