@@ -39,13 +39,13 @@ $(INITRD): $(foreach f,$(INITRD_FILES),$(lastword $(subst =, ,$(f)))) lab/mkinit
 
 ALL += $(INITRD) $(NETTEST)
 
-run: all ## boot Debian's stock kernel on the adapter, to its userland
-	lab/run --cpus 2 --memory 1024 --initrd $(INITRD) --append "quiet"
+run: all ## boot a whole Debian on the adapter from its disk; it checks itself and goes down at the host's request
+	lab/rundebian
 
 # Each takes a partition, so they need the guest's userland.
 CHECK_TAP += $(addprefix tests/boot/,lab linux memory refusals fallbacks power console-input console-input-smp)
 CHECK_ALL_TAP += $(addprefix tests/boot/,linux-matrix fallbacks-all stress)
 
 # Whole Debian systems on our own host; the first run bootstraps them.
-CHECK_TAP += tests/system/native
-CHECK_ALL_TAP += tests/system/native-all
+CHECK_TAP += tests/system/native tests/system/pv
+CHECK_ALL_TAP += tests/system/native-all tests/system/pv-all

@@ -6,6 +6,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from .paths import LAB, locked
+
 CONTROL = """\
 Package: selfcheck-payload
 Version: 1
@@ -15,8 +17,18 @@ Description: bytes to be downloaded
 """
 
 
+def folder():
+    """The repository, made when first asked for."""
+    where = LAB / "repository"
+    with locked("repository"):
+        if not (where / "Packages").exists():
+            where.mkdir(parents=True, exist_ok=True)
+            make(where)
+    return where
+
+
 def make(folder, megabytes=8):
-    """Writes selfcheck-payload, which holds random bytes, and the index that names its SHA256."""
+    """Writes selfcheck-payload, which holds random bytes, and then the index that names its SHA256."""
     deb = Path(folder) / "selfcheck-payload_1_all.deb"
     with tempfile.TemporaryDirectory() as tree:
         data = Path(tree, "usr/share/selfcheck-payload/data")

@@ -15,10 +15,12 @@ from . import debian
 from .paths import BUILD, LAB, ROOT, LabError, locked, replacing
 
 PACKAGES = ("initramfs-tools zstd systemd-sysv udev dbus e2fsprogs iproute2 xenstore-utils hyperv-daemons "
-            "kexec-tools").split()
+            "kexec-tools grub2-common").split()
 # Kept out of the image: it is read and written many times.
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*", "/usr/share/info/*")
 SIZE = "1536M"
+# The same for every system, because the menu of GRUB, which is made before the file system, names it.
+UUID = "6f5f2d5c-7a06-4e0c-9d0b-78656e6f6c69"
 # The partition begins where a partitioning tool would let it begin.
 PARTITION_AT = 1 << 20
 # Files of lab/system and where they go, with their modes; and links.
@@ -40,7 +42,28 @@ CUSTOMIZE = """
 echo debian >"$1/etc/hostname"
 chroot "$1" passwd -q -d root
 chroot "$1" systemctl -q enable systemd-networkd
-"""
+# GRUB's menu, made by the system's own update-grub. There is no disk to probe yet, so what it would find is told.
+cat >"$1/etc/default/grub" <<'X'
+GRUB_TIMEOUT=2
+GRUB_DISTRIBUTOR=Debian
+GRUB_CMDLINE_LINUX="console=ttyS0 console=hvc0 selfcheck selfcheck.url=http://10.0.2.2:8080"
+X
+mv "$1/usr/sbin/grub-probe" "$1/usr/sbin/grub-probe.real"
+cat >"$1/usr/sbin/grub-probe" <<'X'
+#!/bin/sh
+case "$*" in
+*target=device*) echo /dev/xvda ;;
+*target=fs_uuid*) echo %(uuid)s ;;
+*target=fs*) echo ext2 ;;
+esac
+X
+chmod +x "$1/usr/sbin/grub-probe"
+mkdir -p "$1/dev/disk/by-uuid" "$1/boot/grub"
+touch "$1/dev/disk/by-uuid/%(uuid)s"
+chroot "$1" update-grub
+rm -r "$1/dev/disk"
+mv "$1/usr/sbin/grub-probe.real" "$1/usr/sbin/grub-probe"
+""" % {"uuid": UUID}
 
 
 def run(argv, **kw):
@@ -79,7 +102,7 @@ def make_root(suite, flavour, more, where):
             # The links in / lead to /boot.
             (where / name).write_bytes((tree / os.readlink(tree / name)).read_bytes())
         with replacing(where / "root.ext4") as tmp:
-            run(as_root(["mke2fs", "-q", "-t", "ext4", "-L", "root", "-J", "size=16", "-d", tree, tmp, SIZE]))
+            run(as_root(["mke2fs", "-q", "-t", "ext4", "-L", "root", "-U", UUID, "-J", "size=16", "-d", tree, tmp, SIZE]))
     finally:
         if tree.exists():
             run(as_root(["rm", "-rf", "--one-file-system", tree]))

@@ -35,9 +35,13 @@ def lab(*args, initrd=INITRD, append="", seconds=180):
     command = [str(ROOT / "lab/run"), "--timeout", str(seconds), "--append", ("quiet " + append).strip()]
     if initrd:
         command += ["--initrd", str(initrd)]
+    return run(command + [str(a) for a in args])
+
+
+def run(command):
+    """Runs lab/run, or what ends as it does, and returns a Result."""
     for _ in range(2):
-        done = subprocess.run(command + [str(a) for a in args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         if done.returncode != LAB_FAILED:
             break
     return Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
