@@ -46,6 +46,13 @@ run: all ## boot a whole Debian on the adapter from its disk; it checks itself a
 CHECK_TAP += $(addprefix tests/boot/,lab linux memory refusals fallbacks power console-input console-input-smp)
 CHECK_ALL_TAP += $(addprefix tests/boot/,linux-matrix fallbacks-all stress)
 
+# The init of a guest whose host is killed.
+$(BUILD)/tests/guest/flusher: tests/system/flusher.c | deps-stamp
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) -o $@ $<
+
+ALL += $(BUILD)/tests/guest/flusher
+
 # Whole Debian systems on our own host; the first run bootstraps them.
-CHECK_TAP += tests/system/native tests/system/pv
-CHECK_ALL_TAP += tests/system/native-all tests/system/pv-all
+CHECK_TAP += tests/system/native
+CHECK_ALL_TAP += tests/system/native-all tests/system/pv tests/system/pv-all tests/system/power-cut

@@ -109,7 +109,7 @@ def job(spec, host, argv):
     """The shell script that L1 runs. Our own host's console is its standard input and output, COM2 here. What --before
     prints goes there too."""
     line = " ".join(shlex.quote(a) for a in argv)
-    first = prepare(spec, host) if spec.disks or spec.serve or spec.on else ""
+    first = prepare(spec, host) if spec.disks or spec.serve or spec.on or spec.instead else ""
     if spec.before or not host.has_qmp:
         first += "stty -F /dev/ttyS1 raw -echo\n"
     if spec.before:

@@ -21,11 +21,16 @@ def free_port():
         return s.getsockname()[1]
 
 
+def environment(spec, host):
+    """Of the host's programs, for scripts that call our command and name the guest."""
+    return dict(os.environ, PATH="%s:%s" % (host.binary.parent, os.environ["PATH"]), GUEST=spec.guest_name)
+
+
 def start(spec, host, shell):
     """Makes the disks and returns the processes; `shell` is the socket of the one for commands."""
-    environment = dict(os.environ, PATH="%s:%s" % (host.binary.parent, os.environ["PATH"]), GUEST=spec.guest_name)
+    env = environment(spec, host)
     lines = "set -e\n" + "".join(d.prepare(spec.disk_folder, False) for d in spec.disks)
-    done = subprocess.run(["sh", "-c", lines], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(["sh", "-c", lines], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         raise LabError(done.stdout.strip())
     commands = []
@@ -34,5 +39,5 @@ def start(spec, host, shell):
                           "--directory", spec.serve], subprocess.DEVNULL))
     if spec.on:
         commands.append((["sh", "-c", script.SHELL], shell))
-    return [subprocess.Popen(argv, stdin=stdio, stdout=stdio, stderr=subprocess.DEVNULL, env=environment,
+    return [subprocess.Popen(argv, stdin=stdio, stdout=stdio, stderr=subprocess.DEVNULL, env=env,
                              start_new_session=True, preexec_fn=die_with_parent) for argv, stdio in commands]

@@ -84,6 +84,8 @@ class Xenolith:
         return []
 
     def argv(self, spec, path, console, qmp):
+        if spec.instead:
+            return ["sh", path("instead"), *(path(f) for f in (spec.kernel, spec.initrd) if f)]
         argv = [str(self.binary), "run", "--kernel", path(spec.kernel), "--cpus", str(spec.cpus),
                 "--memory", "%dM" % spec.memory, "--name", spec.guest_name, "--append", kernel_command_line(spec)]
         if not spec.restarts:

@@ -93,7 +93,8 @@ class Machine:
         if spec.verbose:
             self.say(" ".join(argv))
         self.process = subprocess.Popen(argv, stdin=stdin, stdout=stdout, stderr=log, start_new_session=True,
-                                        pass_fds=[s.fileno() for s in streams], preexec_fn=beside.die_with_parent)
+                                        env=beside.environment(spec, self.host), pass_fds=[s.fileno() for s in streams],
+                                        preexec_fn=beside.die_with_parent)
         for s in streams:
             s.close()
 
