@@ -268,7 +268,7 @@ static int open_again(int fd)
 	return open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
 }
 
-int xd_io_open_file(const char *path, uint32_t flags, struct xd_io *io, struct xd_error *err)
+int xd_io_open_fd(int fd, const char *path, uint32_t flags, struct xd_io *io, struct xd_error *err)
 {
 	struct xd_error unused;
 	struct file *f = calloc(1, sizeof(*f));
@@ -277,20 +277,28 @@ int xd_io_open_file(const char *path, uint32_t flags, struct xd_io *io, struct x
 	err = err ? err : &unused;
 	if (!f)
 		return xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "out of memory");
-	f->direct = -1;
-	f->fd = open(path, open_flags(flags), 0644);
-	if (f->fd < 0) {
-		r = xd_fail_io(err, -errno, XD_NO_OFFSET, path);
+	*f = (struct file){.fd = fd, .direct = -1};
+	r = setup(f, path, flags, err);
+	if (r) {
 		free(f);
 		return r;
 	}
-	r = setup(f, path, flags, err);
-	if (!r && (flags & XD_IO_DIRECT))
-		f->direct = open_again(f->fd);
-	if (r) {
-		file_close(f);
-		return r;
-	}
+	if (flags & XD_IO_DIRECT)
+		f->direct = open_again(fd);
 	*io = (struct xd_io){&file_ops, f};
 	return 0;
+}
+
+int xd_io_open_file(const char *path, uint32_t flags, struct xd_io *io, struct xd_error *err)
+{
+	struct xd_error unused;
+	int fd = open(path, open_flags(flags), 0644), r;
+
+	err = err ? err : &unused;
+	if (fd < 0)
+		return xd_fail_io(err, -errno, XD_NO_OFFSET, path);
+	r = xd_io_open_fd(fd, path, flags, io, err);
+	if (r)
+		close(fd);
+	return r;
 }

@@ -122,6 +122,11 @@ struct xd_io {
  * io->ops->close(io->ctx).
  */
 int xd_io_open_file(const char *path, uint32_t flags, struct xd_io *io, struct xd_error *err);
+/*
+ * The same on a file that somebody else has opened, with the access that `flags` asks for; `path` names it in messages. The store
+ * owns `fd` from success on. Locks belong to the open file, so duplicates of one descriptor do not exclude each other.
+ */
+int xd_io_open_fd(int fd, const char *path, uint32_t flags, struct xd_io *io, struct xd_error *err);
 /* A store in memory, empty and growing. For tests and for building small images. */
 int xd_io_open_memory(struct xd_io *io, struct xd_error *err);
 
