@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/acpi.h"
 
-#include "host/acpi_tables.h"
+#include "abi/x86/acpi.h"
 #include "host/pm.h"
 
 #include "dsdt.hex" /* dsdt_aml_code[], made by iasl */
@@ -49,8 +49,8 @@ static void finish(struct acpi_header *header, const char *signature, uint8_t re
 {
 	memcpy(header->signature, signature, 4);
 	memcpy(header->oem, "XENOLI", 6);
-	memcpy(header->table, "PARTITIO", 8);
-	memcpy(header->creator, "XENO", 4);
+	memcpy(header->oem_table, "PARTITIO", 8);
+	memcpy(&header->creator, "XENO", 4);
 	header->revision = revision;
 	header->length = length;
 	header->oem_revision = 1;
@@ -82,45 +82,49 @@ static uint64_t build_fadt(struct builder *builder, uint64_t dsdt, uint64_t facs
 	fadt->facs = (uint32_t)facs;
 	fadt->dsdt = (uint32_t)dsdt;
 	fadt->x_dsdt = dsdt;
-	fadt->sci_interrupt = PM_SCI;
+	fadt->sci = PM_SCI;
 	fadt->pm1a_event = PM_EVENT_PORT;
-	fadt->pm1_event_length = PM_EVENT_LENGTH;
+	fadt->lengths[ACPI_FADT_PM1_EVENT] = PM_EVENT_LENGTH;
 	fadt->pm1a_control = PM_CONTROL_PORT;
-	fadt->pm1_control_length = PM_CONTROL_LENGTH;
+	fadt->lengths[ACPI_FADT_PM1_CONTROL] = PM_CONTROL_LENGTH;
 	fadt->c2_latency = 0xffff; /* no C2, no C3 */
 	fadt->c3_latency = 0xffff;
-	fadt->century = 0x32;
-	fadt->boot_flags = ACPI_BOOT_LEGACY_DEVICES | ACPI_BOOT_NO_VGA;
-	fadt->flags = ACPI_FLAG_WBINVD | ACPI_FLAG_C1 | ACPI_FLAG_POWER_BUTTON |
-		      ACPI_FLAG_SLEEP_BUTTON | ACPI_FLAG_RESET | ACPI_FLAG_HEADLESS;
-	fadt->reset_register = (struct acpi_address){
-	    .space = ACPI_SPACE_IO, .bit_width = 8, .access_size = 1, .address = PM_RESET_PORT};
+	fadt->rtc[ACPI_FADT_CENTURY] = 0x32;
+	fadt->boot_arch = ACPI_BOOT_LEGACY_DEVICES | ACPI_BOOT_NO_VGA;
+	fadt->flags = ACPI_FADT_WBINVD | ACPI_FADT_C1 | ACPI_FADT_POWER_BUTTON |
+		      ACPI_FADT_SLEEP_BUTTON | ACPI_FADT_RESET_SUPPORTED | ACPI_FADT_HEADLESS;
+	fadt->reset = (struct acpi_gas){
+	    .space = ACPI_SPACE_IO, .width = 8, .access = 1, .address = PM_RESET_PORT};
 	fadt->reset_value = PM_RESET_VALUE;
-	fadt->minor_version = 4;
-	memcpy(fadt->hypervisor, "MsHyperV", 8);
+	fadt->minor = 4;
+	memcpy(&fadt->hypervisor, "MsHyperV", 8);
 	finish(&fadt->header, "FACP", 6, sizeof(*fadt));
 	return address_of(builder, fadt);
 }
 
 static uint64_t build_madt(struct builder *builder, unsigned cpus)
 {
-	uint32_t length = sizeof(struct acpi_madt) + cpus * sizeof(struct acpi_madt_cpu) +
+	uint32_t length = sizeof(struct acpi_madt) + cpus * sizeof(struct acpi_madt_lapic) +
 			  sizeof(struct acpi_madt_ioapic) + 2 * sizeof(struct acpi_madt_override);
 	struct acpi_madt *madt = place(builder, length);
-	struct acpi_madt_cpu *cpu = (void *)(madt + 1);
+	struct acpi_madt_lapic *cpu = (void *)(madt + 1);
 	struct acpi_madt_ioapic *ioapic = (void *)(cpu + cpus);
 	struct acpi_madt_override *override = (void *)(ioapic + 1);
 
-	madt->local_apic = LOCAL_APIC;
+	madt->lapic = LOCAL_APIC;
 	madt->flags = ACPI_MADT_HAS_PICS;
 	for (unsigned i = 0; i < cpus; i++) {
-		cpu[i] = (struct acpi_madt_cpu){0, sizeof(*cpu), (uint8_t)i, (uint8_t)i,
-						ACPI_MADT_CPU_ENABLED};
+		cpu[i] = (struct acpi_madt_lapic){
+		    {ACPI_MADT_LAPIC, sizeof(*cpu)}, (uint8_t)i, (uint8_t)i, ACPI_MADT_ENABLED};
 	}
-	*ioapic = (struct acpi_madt_ioapic){1, sizeof(*ioapic), 0, 0, IO_APIC, 0};
-	override[0] = (struct acpi_madt_override){2, sizeof(*override), 0, 0, 2, 0};
-	override[1] = (struct acpi_madt_override){2,      sizeof(*override),     0, PM_SCI,
-						  PM_SCI, ACPI_ACTIVE_HIGH_LEVEL};
+	*ioapic = (struct acpi_madt_ioapic){.entry = {ACPI_MADT_IOAPIC, sizeof(*ioapic)},
+					    .address = IO_APIC};
+	override[0] = (struct acpi_madt_override){
+	    .entry = {ACPI_MADT_OVERRIDE, sizeof(*override)}, .source = 0, .gsi = 2};
+	override[1] = (struct acpi_madt_override){.entry = {ACPI_MADT_OVERRIDE, sizeof(*override)},
+						  .source = PM_SCI,
+						  .gsi = PM_SCI,
+						  .flags = ACPI_MADT_ACTIVE_HIGH_LEVEL};
 	finish(&madt->header, "APIC", 5, length);
 	return address_of(builder, madt);
 }

@@ -104,9 +104,29 @@ _Static_assert(offsetof(struct acpi_fadt, x_dsdt) == 140, "ACPI 5.2.9");
 _Static_assert(offsetof(struct acpi_fadt, x_pm1a_control) == 172, "ACPI 5.2.9");
 _Static_assert(offsetof(struct acpi_fadt, x_pm_timer) == 208, "ACPI 5.2.9");
 _Static_assert(offsetof(struct acpi_fadt, sleep_control) == 244, "ACPI 5.2.9");
+/* Of `lengths`; the last two are GPE1's base and CST control. */
+#define ACPI_FADT_PM1_EVENT   0
+#define ACPI_FADT_PM1_CONTROL 1
+/* Of `rtc`. */
+#define ACPI_FADT_CENTURY         2
+#define ACPI_FADT_WBINVD          (1u << 0)
+#define ACPI_FADT_C1              (1u << 2)
+#define ACPI_FADT_POWER_BUTTON    (1u << 4) /* not as a fixed event */
+#define ACPI_FADT_SLEEP_BUTTON    (1u << 5)
 #define ACPI_FADT_RESET_SUPPORTED (1u << 10)
+#define ACPI_FADT_HEADLESS        (1u << 12)
 #define ACPI_FADT_HW_REDUCED      (1u << 20)
+#define ACPI_BOOT_LEGACY_DEVICES  (1u << 0)
+#define ACPI_BOOT_NO_VGA          (1u << 2)
 #define ACPI_BOOT_NO_CMOS_RTC     (1u << 5)
+
+/* 5.2.10. It has no checksum. */
+struct acpi_facs {
+	char signature[4];
+	uint32_t length;
+	uint8_t rest[56];
+};
+_Static_assert(sizeof(struct acpi_facs) == 64, "ACPI 5.2.10");
 
 /* 4.8.3.2.1 and 4.8.3.7 */
 #define ACPI_PM1_SCI_ENABLED   (1u << 0)
@@ -132,6 +152,7 @@ struct acpi_madt_entry {
 } __attribute__((packed));
 _Static_assert(sizeof(struct acpi_madt_entry) == 2, "ACPI 5.2.12");
 
+#define ACPI_MADT_HAS_PICS (1u << 0) /* of acpi_madt.flags */
 #define ACPI_MADT_LAPIC    0
 #define ACPI_MADT_IOAPIC   1
 #define ACPI_MADT_OVERRIDE 2
@@ -164,6 +185,7 @@ struct acpi_madt_override {
 	    flags; /* 1:0 polarity, 3:2 trigger: 0 the bus's own, 1 high or edge, 3 low or level */
 } __attribute__((packed));
 _Static_assert(sizeof(struct acpi_madt_override) == 10, "ACPI 5.2.12.5");
+#define ACPI_MADT_ACTIVE_HIGH_LEVEL 0x000d
 
 struct acpi_madt_x2apic {
 	struct acpi_madt_entry entry;
