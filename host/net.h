@@ -49,8 +49,28 @@ struct net_backend *net_slirp_create(struct loop *loop, const char *const *forwa
 /* An existing or new tap interface. NULL: told. */
 struct net_backend *net_tap_create(struct loop *loop, const char *interface);
 
-/* Finishes a frame in software: `emit` gets one or more frames that lack nothing. */
+/* Finishes a frame in software: `emit` gets one or more frames that lack nothing. They may lie in `frame`. */
 void net_finish(uint8_t *frame, uint32_t length, const struct net_work *work,
 		void (*emit)(void *context, const uint8_t *frame, uint32_t length), void *context);
+/*
+ * For a kernel that finishes frames by itself, told by a struct virtio_net_hdr (virtio 1.2, 5.1.6): fills in what the headers need
+ * for that. All zeros where the frame lacks nothing.
+ */
+struct net_prepared {
+	bool checksum; /* from `start` to the end, at `start` + `offset` */
+	uint16_t start, offset;
+	bool ipv6;
+	uint16_t mss;     /* not 0: a large TCP send */
+	uint16_t headers; /* its length up to the payload */
+};
+void net_prepare(uint8_t *frame, uint32_t length, const struct net_work *work,
+		 struct net_prepared *offload);
+/* Writes the TCP or UDP checksum of a frame that has everything else. */
+void net_finish_checksum(uint8_t *frame, uint32_t length);
+
+/* As net_finish(), for a receiver that takes IP packets of any length: a large send stays one frame. */
+void net_finish_whole(uint8_t *frame, uint32_t length, const struct net_work *work,
+		      void (*emit)(void *context, const uint8_t *frame, uint32_t length),
+		      void *context);
 
 #endif

@@ -7,8 +7,12 @@
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_IPV6 0x86dd
 #define ETHERTYPE_VLAN 0x8100
+#define HOP_BY_HOP     0
 #define PROTOCOL_TCP   6
 #define PROTOCOL_UDP   17
+#define DESTINATION    60
+#define ROUTING        43
+#define SEGMENT_ROUTES 4 /* the routing header's type: the last segment comes first, RFC 8754 */
 #define IPV6_HEADER    40u
 #define TCP_HEADER     20u
 #define TCP_CHECKSUM   16u
@@ -21,7 +25,8 @@ struct layout {
 	bool ipv6;
 	uint32_t ip;
 	uint32_t transport;
-	uint32_t end; /* of the IP packet, which padding may follow */
+	uint32_t end;         /* of the IP packet, which padding may follow */
+	uint32_t destination; /* the last one, which is what counts for checksums */
 	uint8_t protocol;
 };
 
@@ -47,13 +52,24 @@ static void put32(uint8_t *at, uint32_t value)
 	put16(at + 2, value);
 }
 
-/* Of at most 64 KiB, so the sum cannot overflow. */
+/* Of at most 64 KiB, so the sums cannot overflow. Eight bytes at a time: the order of a ones' complement sum is free (RFC 1071 2). */
 static uint32_t sum(const uint8_t *bytes, uint32_t length, uint32_t start)
 {
-	for (; length > 1; bytes += 2, length -= 2) {
-		start += get16(bytes);
+	uint64_t wide = 0, part;
+
+	for (; length >= 8; bytes += 8, length -= 8) {
+		memcpy(&part, bytes, 8);
+		part = __builtin_bswap64(part);
+		wide += (part >> 32) + (part & UINT32_MAX);
 	}
-	return length ? start + ((uint32_t)*bytes << 8) : start;
+	for (; length > 1; bytes += 2, length -= 2) {
+		wide += get16(bytes);
+	}
+	wide += start + (length ? (uint32_t)*bytes << 8 : 0);
+	while (wide >> 16) {
+		wide = (wide & 0xffff) + (wide >> 16);
+	}
+	return (uint32_t)wide;
 }
 
 static uint32_t fold(uint32_t value)
@@ -86,7 +102,39 @@ static bool find_ipv4(const uint8_t *frame, uint32_t length, struct layout *at)
 	return true;
 }
 
-/* Without extension headers: guests ask for nothing with them. */
+/* While there are segments left the destination is in the routing header (RFC 8200 8.1). */
+static void take_route(const uint8_t *frame, struct layout *at, uint32_t length)
+{
+	const uint8_t *header = frame + at->transport;
+
+	if (header[3] && length >= 24) {
+		at->destination = at->transport + (header[2] == SEGMENT_ROUTES ? 8 : length - 16);
+	}
+}
+
+/* Past options and routes (RFC 8200 4.3, 4.4, 4.6). */
+static bool skip_extensions(const uint8_t *frame, struct layout *at)
+{
+	while (at->protocol == HOP_BY_HOP || at->protocol == DESTINATION ||
+	       at->protocol == ROUTING) {
+		uint32_t length;
+
+		if (at->end - at->transport < 8) {
+			return false;
+		}
+		length = (frame[at->transport + 1] + 1u) * 8;
+		if (length > at->end - at->transport) {
+			return false;
+		}
+		if (at->protocol == ROUTING) {
+			take_route(frame, at, length);
+		}
+		at->protocol = frame[at->transport];
+		at->transport += length;
+	}
+	return true;
+}
+
 static bool find_ipv6(const uint8_t *frame, uint32_t length, struct layout *at)
 {
 	uint32_t payload;
@@ -99,10 +147,11 @@ static bool find_ipv6(const uint8_t *frame, uint32_t length, struct layout *at)
 		payload = length - at->ip - IPV6_HEADER;
 	}
 	at->ipv6 = true;
+	at->destination = at->ip + 24;
 	at->transport = at->ip + IPV6_HEADER;
 	at->end = at->transport + payload;
 	at->protocol = frame[at->ip + 6];
-	return true;
+	return skip_extensions(frame, at);
 }
 
 static bool find(const uint8_t *frame, uint32_t length, struct layout *at)
@@ -132,15 +181,21 @@ static void checksum_ip(uint8_t *frame, const struct layout *at)
 	}
 }
 
-/* RFC 793 and RFC 8200 8.1: over the addresses, the protocol, the length, the segment. */
+/* RFC 793 and RFC 8200 8.1: the addresses, the protocol, the length. */
+static uint32_t pseudo_sum(const uint8_t *frame, const struct layout *at)
+{
+	uint32_t start = at->protocol + at->end - at->transport;
+
+	if (!at->ipv6) {
+		return sum(frame + at->ip + 12, 8, start);
+	}
+	return sum(frame + at->ip + 8, 16, sum(frame + at->destination, 16, start));
+}
+
+/* And the segment. */
 static uint32_t transport_sum(const uint8_t *frame, const struct layout *at)
 {
-	uint32_t length = at->end - at->transport;
-	uint32_t addresses = at->ipv6 ? 32 : 8;
-	uint32_t start =
-	    sum(frame + at->ip + (at->ipv6 ? 8 : 12), addresses, at->protocol + length);
-
-	return fold(sum(frame + at->transport, length, start));
+	return fold(sum(frame + at->transport, at->end - at->transport, pseudo_sum(frame, at)));
 }
 
 static void checksum_transport(uint8_t *frame, const struct layout *at)
@@ -161,7 +216,7 @@ static void checksum_transport(uint8_t *frame, const struct layout *at)
 static void set_lengths(uint8_t *frame, const struct layout *at, uint16_t id)
 {
 	if (at->ipv6) {
-		put16(frame + at->ip + 4, at->end - at->transport);
+		put16(frame + at->ip + 4, at->end - at->ip - IPV6_HEADER);
 	} else {
 		put16(frame + at->ip + 2, at->end - at->ip);
 		put16(frame + at->ip + 4, id);
@@ -213,24 +268,87 @@ static bool can_segment(const uint8_t *frame, const struct layout *at, uint16_t 
 	       at->transport + header + mss <= NET_MTU_MOST + NET_HEADER + 4;
 }
 
+static void checksums(uint8_t *frame, const struct layout *at, const struct net_work *work)
+{
+	if (work->ip_checksum) {
+		checksum_ip(frame, at);
+	}
+	if ((work->tcp && at->protocol == PROTOCOL_TCP) ||
+	    (work->udp && at->protocol == PROTOCOL_UDP)) {
+		checksum_transport(frame, at);
+	}
+}
+
+static bool has_work(const struct net_work *work)
+{
+	return work->mss || work->ip_checksum || work->tcp || work->udp;
+}
+
 void net_finish(uint8_t *frame, uint32_t length, const struct net_work *work,
 		void (*emit)(void *context, const uint8_t *frame, uint32_t length), void *context)
 {
 	struct layout at;
 
-	if ((work->mss || work->ip_checksum || work->tcp || work->udp) &&
-	    find(frame, length, &at)) {
+	if (has_work(work) && find(frame, length, &at)) {
 		if (work->mss && can_segment(frame, &at, work->mss)) {
 			segment(frame, &at, work->mss, emit, context);
 			return;
 		}
-		if (work->ip_checksum) {
-			checksum_ip(frame, &at);
-		}
-		if ((work->tcp && at.protocol == PROTOCOL_TCP) ||
-		    (work->udp && at.protocol == PROTOCOL_UDP)) {
+		checksums(frame, &at, work);
+	}
+	emit(context, frame, length);
+}
+
+void net_finish_whole(uint8_t *frame, uint32_t length, const struct net_work *work,
+		      void (*emit)(void *context, const uint8_t *frame, uint32_t length),
+		      void *context)
+{
+	struct layout at;
+
+	if (has_work(work) && find(frame, length, &at)) {
+		if (work->mss && can_segment(frame, &at, work->mss)) {
+			set_lengths(frame, &at, (uint16_t)get16(frame + at.ip + 4));
 			checksum_transport(frame, &at);
+		} else {
+			checksums(frame, &at, work);
 		}
 	}
 	emit(context, frame, length);
+}
+
+void net_finish_checksum(uint8_t *frame, uint32_t length)
+{
+	struct layout at;
+
+	if (find(frame, length, &at) &&
+	    (at.protocol == PROTOCOL_TCP || at.protocol == PROTOCOL_UDP)) {
+		checksum_transport(frame, &at);
+	}
+}
+
+void net_prepare(uint8_t *frame, uint32_t length, const struct net_work *work,
+		 struct net_prepared *offload)
+{
+	struct layout at;
+
+	*offload = (struct net_prepared){0};
+	if (!has_work(work) || !find(frame, length, &at)) {
+		return;
+	}
+	if (work->mss && can_segment(frame, &at, work->mss)) {
+		set_lengths(frame, &at, (uint16_t)get16(frame + at.ip + 4));
+		offload->mss = work->mss;
+		offload->headers = (uint16_t)(at.transport + (frame[at.transport + 12] >> 4) * 4u);
+	} else if (work->ip_checksum) {
+		checksum_ip(frame, &at);
+	}
+	offload->ipv6 = at.ipv6;
+	offload->start = (uint16_t)at.transport;
+	offload->offset = at.protocol == PROTOCOL_TCP ? TCP_CHECKSUM : UDP_CHECKSUM;
+	offload->checksum = (offload->mss || (work->tcp && at.protocol == PROTOCOL_TCP) ||
+			     (work->udp && at.protocol == PROTOCOL_UDP)) &&
+			    at.end - at.transport >= offload->offset + 2u;
+	if (offload->checksum) {
+		put16(frame + at.transport + offload->offset, pseudo_sum(frame, &at));
+	}
 }

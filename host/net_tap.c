@@ -8,10 +8,12 @@
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <linux/virtio_net.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* Frames read before other devices get their turn. */
@@ -23,35 +25,69 @@ struct tap {
 	struct loop_watch watch;
 	/* A frame that found no room. */
 	uint32_t kept;
+	bool kept_checked;
 	uint8_t frame[NET_FRAME_MAX];
 };
 
-static void emit(void *context, const uint8_t *frame, uint32_t length)
+static uint8_t gso_type(const struct net_prepared *offload)
 {
-	const struct tap *tap = context;
+	if (!offload->mss) {
+		return VIRTIO_NET_HDR_GSO_NONE;
+	}
+	return offload->ipv6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
+}
 
-	/* A full queue drops, as a wire does. */
-	if (write(tap->watch.fd, frame, length) < 0 && errno != EAGAIN && errno != EIO) {
+/* The kernel finishes the frame, and only where it leaves the machine. A full queue drops, as a wire does. */
+static void backend_send(struct net_backend *backend, uint8_t *frame, uint32_t length,
+			 const struct net_work *work)
+{
+	const struct tap *tap = (const struct tap *)backend;
+	struct net_prepared offload;
+	struct virtio_net_hdr header;
+	struct iovec iov[] = {{&header, sizeof(header)}, {frame, length}};
+
+	net_prepare(frame, length, work, &offload);
+	header = (struct virtio_net_hdr){
+	    .flags = offload.checksum ? VIRTIO_NET_HDR_F_NEEDS_CSUM : 0,
+	    .gso_type = gso_type(&offload),
+	    .hdr_len = offload.headers,
+	    .gso_size = offload.mss,
+	    .csum_start = offload.checksum ? offload.start : 0,
+	    .csum_offset = offload.checksum ? offload.offset : 0,
+	};
+	if (writev(tap->watch.fd, iov, 2) < 0 && errno != EAGAIN && errno != EIO) {
 		say_detail("tap: %s", strerror(errno));
 	}
 }
 
-static void backend_send(struct net_backend *backend, uint8_t *frame, uint32_t length,
-			 const struct net_work *work)
-{
-	net_finish(frame, length, work, emit, backend);
-}
-
 /* False where it has to wait. */
-static bool hand_over(struct tap *tap, uint32_t length)
+static bool hand_over(struct tap *tap, uint32_t length, bool checked)
 {
 	if (!tap->backend.adapter ||
-	    tap->backend.receive(tap->backend.adapter, tap->frame, length, false)) {
+	    tap->backend.receive(tap->backend.adapter, tap->frame, length, checked)) {
 		return true;
 	}
 	tap->kept = length;
+	tap->kept_checked = checked;
 	loop_change(tap->loop, &tap->watch, 0);
 	return false;
+}
+
+/* What comes from this machine itself has no checksum yet, as it was never on a wire. */
+static ssize_t read_frame(struct tap *tap, bool *checked)
+{
+	struct virtio_net_hdr header;
+	struct iovec iov[] = {{&header, sizeof(header)}, {tap->frame, sizeof(tap->frame)}};
+	ssize_t length = readv(tap->watch.fd, iov, 2) - (ssize_t)sizeof(header);
+
+	if (length < 0) {
+		return length;
+	}
+	if (header.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
+		net_finish_checksum(tap->frame, (uint32_t)length);
+	}
+	*checked = header.flags & (VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID);
+	return length;
 }
 
 static void ready(void *context, uint32_t events)
@@ -60,9 +96,10 @@ static void ready(void *context, uint32_t events)
 
 	(void)events;
 	for (unsigned i = 0; i < BURST; i++) {
-		ssize_t length = read(tap->watch.fd, tap->frame, sizeof(tap->frame));
+		bool checked;
+		ssize_t length = read_frame(tap, &checked);
 
-		if (length < (ssize_t)NET_HEADER || !hand_over(tap, (uint32_t)length)) {
+		if (length < (ssize_t)NET_HEADER || !hand_over(tap, (uint32_t)length, checked)) {
 			return;
 		}
 	}
@@ -74,7 +111,7 @@ static void backend_resume(struct net_backend *backend)
 	uint32_t length = tap->kept;
 
 	tap->kept = 0;
-	if (!length || hand_over(tap, length)) {
+	if (!length || hand_over(tap, length, tap->kept_checked)) {
 		loop_change(tap->loop, &tap->watch, EPOLLIN);
 	}
 }
@@ -92,7 +129,7 @@ static const struct net_backend_ops ops = {backend_send, backend_resume, backend
 
 static int open_tap(const char *interface)
 {
-	struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI};
+	struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
 	if (strlen(interface) >= IFNAMSIZ) {
@@ -100,6 +137,8 @@ static int open_tap(const char *interface)
 	} else if (fd >= 0) {
 		memcpy(request.ifr_name, interface, strlen(interface));
 		if (ioctl(fd, TUNSETIFF, &request) == 0) {
+			/* Without it the kernel fills in checksums that we then cannot vouch for. */
+			ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM);
 			return fd;
 		}
 	}

@@ -13,7 +13,9 @@
 #define CHECKSUM4                                                                   \
 	(NDIS_CHECKSUM_IP_OPTIONS | NDIS_CHECKSUM_TCP_OPTIONS | NDIS_CHECKSUM_TCP | \
 	 NDIS_CHECKSUM_UDP | NDIS_CHECKSUM_IP)
-#define CHECKSUM6          (NDIS_CHECKSUM_TCP_OPTIONS | NDIS_CHECKSUM_TCP | NDIS_CHECKSUM_UDP)
+#define CHECKSUM6                                                                   \
+	(NDIS_CHECKSUM_IP_OPTIONS | NDIS_CHECKSUM_TCP_OPTIONS | NDIS_CHECKSUM_TCP | \
+	 NDIS_CHECKSUM_UDP)
 #define RSS_FLAGS          (0x1000000u | 0x300u) /* message-signalled; TCP over IPv4 and IPv6 */
 #define MAC_OPTIONS        0x8u                  /* no loop-back */
 #define INFORMATION_OFFSET (sizeof(struct rndis_header) + sizeof(struct rndis_query_complete))
@@ -43,7 +45,7 @@ static uint32_t write_offload(uint8_t *to, uint32_t room)
 	    .lso6_encapsulation = NDIS_ENCAPSULATION_ETHERNET,
 	    .lso6_max_size = LSO_MAX_SIZE,
 	    .lso6_min_segments = LSO_MIN_SEGMENTS,
-	    .lso6_flags = NDIS_CHECKSUM_TCP_OPTIONS,
+	    .lso6_flags = NDIS_LSO6_EXTENSIONS | NDIS_LSO6_TCP_OPTIONS,
 	};
 
 	memcpy(to, &offload, offload.header.size);

@@ -219,6 +219,9 @@ _Static_assert(offsetof(struct ndis_offload, flags) == 108,
 #define NDIS_OFFLOAD_REVISION_1_SIZE 112u
 
 #define NDIS_ENCAPSULATION_ETHERNET 2u
+/* lso6_flags, two bits each as below. Linux sends large over IPv6 only where both are there. */
+#define NDIS_LSO6_EXTENSIONS  0x1u
+#define NDIS_LSO6_TCP_OPTIONS 0x4u
 /* Each capability is a field of two bits; 01 is "yes". */
 #define NDIS_CHECKSUM_IP_OPTIONS  0x001u
 #define NDIS_CHECKSUM_TCP_OPTIONS 0x004u

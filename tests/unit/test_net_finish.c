@@ -24,6 +24,11 @@ static void emit(void *context, const uint8_t *frame, uint32_t length)
 	capture->length[capture->frames++] = length;
 }
 
+static void nowhere(void *context, const uint8_t *frame, uint32_t length)
+{
+	(void)context, (void)frame, (void)length;
+}
+
 static uint32_t be16(const uint8_t *at)
 {
 	return (uint32_t)at[0] << 8 | at[1];
@@ -133,6 +138,45 @@ static void a_large_send_is_cut_and_adds_up(void **state)
 	assert_int_equal(done, 30000);
 }
 
+static void a_large_send_can_stay_whole(void **state)
+{
+	const struct net_work work = {.mss = 1460};
+	static uint8_t frame[61000];
+	uint32_t length = make(frame, 6, 60001);
+
+	(void)state;
+	frame[16] = frame[17] = 0;
+	net_finish_whole(frame, length, &work, nowhere, NULL);
+	assert_right(frame, length);
+}
+
+/* What the kernel does with the answer: sums up from `start`, over what it finds in the checksum's place. */
+static void a_frame_prepared_for_the_kernel_gets_right(void **state)
+{
+	const struct net_work work = {.ip_checksum = true, .tcp = true, .udp = true};
+	const struct net_work large = {.mss = 1460};
+	static uint8_t frame[4000];
+	struct net_prepared offload;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		uint32_t length = make(frame, i == 1 ? 17 : 6, 3001), sum;
+
+		net_prepare(frame, length, i == 2 ? &large : &work, &offload);
+		assert_true(offload.checksum && !offload.ipv6);
+		assert_int_equal(offload.start, 34);
+		assert_int_equal(offload.mss, i == 2 ? 1460 : 0);
+		assert_int_equal(offload.headers, i == 2 ? 54 : 0);
+		sum = ~ones_sum(frame + offload.start, length - offload.start, 0) & 0xffff;
+		frame[offload.start + offload.offset] = (uint8_t)(sum >> 8);
+		frame[offload.start + offload.offset + 1] = (uint8_t)sum;
+		assert_right(frame, length);
+		memset(frame + offload.start + offload.offset, 0xee, 2);
+		net_finish_checksum(frame, length);
+		assert_right(frame, length);
+	}
+}
+
 static void ipv6_too(void **state)
 {
 	const struct net_work work = {.tcp = true};
@@ -152,6 +196,83 @@ static void ipv6_too(void **state)
 	assert_int_equal(
 	    ones_sum(capture.frame[0] + 54, 24, ones_sum(capture.frame[0] + 22, 32, 6 + 24)),
 	    0xffff);
+}
+
+/* With a hop-by-hop header and destination options before TCP, 16 bytes together. */
+static void a_large_send_over_ipv6_is_cut_behind_its_options(void **state)
+{
+	enum { OPTIONS = 16, HEADERS = 14 + 40 + OPTIONS + 20, DATA = 5000, MSS = 1400 };
+	const struct net_work work = {.mss = MSS};
+	static struct capture capture;
+	static uint8_t frame[HEADERS + DATA];
+	uint32_t done = 0;
+
+	(void)state;
+	memset(frame, 0x3c, sizeof(frame));
+	memcpy(frame + 12, "\x86\xdd\x60\0\0\0\0\0\0\x40", 10); /* length 0, next: hop by hop */
+	memcpy(frame + 54, "\x3c\0\1\4\0\0\0\0", 8);
+	memcpy(frame + 62, "\x06\0\1\4\0\0\0\0", 8);
+	memset(frame + 70, 0, 20);
+	frame[70 + 12] = 0x50;
+	frame[70 + 13] = 0x18;
+	capture.frames = 0;
+	net_finish(frame, sizeof(frame), &work, emit, &capture);
+	assert_int_equal(capture.frames, (DATA + MSS - 1) / MSS);
+	for (unsigned i = 0; i < capture.frames; i++) {
+		const uint8_t *piece = capture.frame[i];
+		uint32_t payload = capture.length[i] - HEADERS;
+
+		assert_int_equal(be16(piece + 18), OPTIONS + 20 + payload);
+		assert_memory_equal(piece + 54, frame + 54, OPTIONS);
+		assert_int_equal(be32(piece + 74), done);
+		assert_int_equal(
+		    ones_sum(piece + 70, 20 + payload, ones_sum(piece + 22, 32, 6 + 20 + payload)),
+		    0xffff);
+		done += payload;
+	}
+	assert_int_equal(done, DATA);
+}
+
+static void a_routing_header_says_who_the_destination_is(void **state)
+{
+	const struct net_work work = {.tcp = true};
+	static struct capture capture;
+	uint8_t frame[14 + 40 + 40 + 24];
+
+	(void)state;
+	for (unsigned type = 0; type <= 4; type += 2) {
+		memset(frame, 0x11, sizeof(frame));
+		memcpy(frame + 12, "\x86\xdd\x60\0\0\0\0\x40\x2b\x40", 10);
+		memset(frame + 22, 0xab, 32);
+		memcpy(frame + 54, "\x06\4\0\1\0\0\0\0", 8);
+		frame[56] = (uint8_t)type;
+		memset(frame + 62, 0x77, 16);
+		memset(frame + 78, 0x99, 16);
+		capture.frames = 0;
+		net_finish(frame, sizeof(frame), &work, emit, &capture);
+		assert_int_equal(
+		    ones_sum(capture.frame[0] + 94, 24,
+			     ones_sum(capture.frame[0] + 22, 16,
+				      ones_sum(frame + (type == 4 ? 62 : 78), 16, 6 + 24))),
+		    0xffff);
+	}
+}
+
+static void options_that_do_not_end_in_the_frame_are_left_alone(void **state)
+{
+	const struct net_work work = {.tcp = true, .mss = 100};
+	static struct capture capture;
+	uint8_t frame[14 + 40 + 24] = {0}, copy[sizeof(frame)];
+
+	(void)state;
+	memcpy(frame + 12, "\x86\xdd\x60\0\0\0\0\x18\0\x40", 10);
+	frame[54] = 6;
+	frame[55] = 3; /* 32 bytes of 24 */
+	memcpy(copy, frame, sizeof(frame));
+	capture.frames = 0;
+	net_finish(frame, sizeof(frame), &work, emit, &capture);
+	assert_int_equal(capture.frames, 1);
+	assert_memory_equal(capture.frame[0], copy, sizeof(frame));
 }
 
 static void what_is_no_ip_goes_through_unchanged(void **state)
@@ -177,7 +298,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(checksums_are_right_for_every_length),
 	    cmocka_unit_test(a_large_send_is_cut_and_adds_up),
+	    cmocka_unit_test(a_large_send_can_stay_whole),
+	    cmocka_unit_test(a_frame_prepared_for_the_kernel_gets_right),
 	    cmocka_unit_test(ipv6_too),
+	    cmocka_unit_test(a_large_send_over_ipv6_is_cut_behind_its_options),
+	    cmocka_unit_test(options_that_do_not_end_in_the_frame_are_left_alone),
+	    cmocka_unit_test(a_routing_header_says_who_the_destination_is),
 	    cmocka_unit_test(what_is_no_ip_goes_through_unchanged),
 	};
 
