@@ -52,7 +52,7 @@ int cli_complain(const char *fmt, ...)
 	return CLI_FAILED;
 }
 
-uint64_t cli_size(const char *text, struct argp_state *state)
+bool cli_read_size(const char *text, uint64_t *size)
 {
 	static const char units[] = "bkmgtp";
 	size_t digits = strspn(text, "0123456789."); /* strtod knows more than a size can be */
@@ -64,9 +64,19 @@ uint64_t cli_size(const char *text, struct argp_state *state)
 
 	if (!digits || end != text + digits || !unit || !tail_ok ||
 	    ldexp(n, 10 * (unit - units)) >= 0x1p63)
-		argp_error(state, "\"%s\" is no size", text);
+		return false;
 	/* A plain number may need more bits than a double has. */
-	return *end ? (uint64_t)ldexp(n, 10 * (unit - units)) : strtoull(text, NULL, 10);
+	*size = *end ? (uint64_t)ldexp(n, 10 * (unit - units)) : strtoull(text, NULL, 10);
+	return true;
+}
+
+uint64_t cli_size(const char *text, struct argp_state *state)
+{
+	uint64_t size = 0;
+
+	if (!cli_read_size(text, &size))
+		argp_error(state, "\"%s\" is no size", text);
+	return size;
 }
 
 char *cli_human(uint64_t bytes, char *out)

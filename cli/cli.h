@@ -29,7 +29,9 @@ int cli_dispatch(const struct cli_command *table, const char *doc, int argc, cha
 /* "xenolith: …" on standard error. Returns CLI_FAILED. */
 int cli_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* "10G", "1.5TiB", "512": bytes; powers of 1024. Ends with a usage error where it is none. */
+/* "10G", "1.5TiB", "512": bytes; powers of 1024. False where it is none. */
+bool cli_read_size(const char *text, uint64_t *size);
+/* The same, and ends with a usage error where it is none. */
 uint64_t cli_size(const char *text, struct argp_state *state);
 /* "1.5 GiB" into out[16], which is returned. */
 char *cli_human(uint64_t bytes, char *out);

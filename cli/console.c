@@ -55,31 +55,17 @@ static void join(int fd)
 	}
 }
 
-static error_t parse(int key, char *value, struct argp_state *state)
-{
-	const char **name = state->input;
-
-	if (key == ARGP_KEY_ARG && !*name) {
-		*name = value;
-		return 0;
-	}
-	if (key == ARGP_KEY_ARG || (key == ARGP_KEY_END && !*name)) {
-		argp_usage(state);
-	}
-	return key == ARGP_KEY_END ? 0 : ARGP_ERR_UNKNOWN;
-}
-
 int cli_console(int argc, char **argv)
 {
-	static const struct argp argp = {
-	    .parser = parse, .args_doc = "NAME", .doc = "Joins a guest's console; Ctrl-] leaves."};
-	const char *name = NULL;
+	static const struct guest_usage usage = {.words = "NAME",
+						 .doc = "Joins a guest's console; Ctrl-] leaves."};
+	struct guest_request request;
 	struct json_object *answer;
 	int fd;
 
-	cli_parse(&argp, argc, argv, &name);
-	fd = guest_connect(name, false);
-	answer = fd < 0 ? NULL : guest_ask(fd, name, "console");
+	guest_parse(&usage, argc, argv, &request);
+	fd = guest_connect(request.name, false);
+	answer = fd < 0 ? NULL : guest_ask(fd, request.name, "console");
 	if (!answer) {
 		return CLI_FAILED;
 	}

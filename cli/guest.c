@@ -60,14 +60,34 @@ static bool read_line(int fd, char *to, size_t size)
 	return false;
 }
 
-struct json_object *guest_ask(int fd, const char *name, const char *verb)
+static bool send_line(int fd, const char *line, const int *files, unsigned count)
 {
-	char line[CONTROL_LINE_MAX], answer[ANSWER_MAX];
-	int length = snprintf(line, sizeof(line), "%s\n", verb);
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(CONTROL_MAX_FILES * sizeof(int))];
+	} control = {0};
+	struct iovec iov[] = {{(char *)(uintptr_t)line, strlen(line)}, {(char[]){"\n"}, 1}};
+	struct msghdr message = {.msg_iov = iov, .msg_iovlen = 2};
+
+	if (count) {
+		message.msg_control = &control;
+		message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		control.head = (struct cmsghdr){.cmsg_len = CMSG_LEN(count * sizeof(int)),
+						.cmsg_level = SOL_SOCKET,
+						.cmsg_type = SCM_RIGHTS};
+		memcpy(CMSG_DATA(&control.head), files, count * sizeof(int));
+	}
+	return sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)(iov[0].iov_len + 1);
+}
+
+struct json_object *guest_ask_with(int fd, const char *name, const char *line, const int *files,
+				   unsigned count)
+{
+	char answer[ANSWER_MAX];
 	struct json_object *object, *error;
 
-	if (send(fd, line, (size_t)length, MSG_NOSIGNAL) != length ||
-	    !read_line(fd, answer, sizeof(answer)) || !(object = json_tokener_parse(answer))) {
+	if (!send_line(fd, line, files, count) || !read_line(fd, answer, sizeof(answer)) ||
+	    !(object = json_tokener_parse(answer))) {
 		cli_complain("%s: it does not answer", name);
 		return NULL;
 	}
@@ -77,6 +97,26 @@ struct json_object *guest_ask(int fd, const char *name, const char *verb)
 		return NULL;
 	}
 	return object;
+}
+
+struct json_object *guest_ask(int fd, const char *name, const char *line)
+{
+	return guest_ask_with(fd, name, line, NULL, 0);
+}
+
+int guest_tell(const char *name, const char *line)
+{
+	int fd = guest_connect(name, false);
+	struct json_object *answer = fd < 0 ? NULL : guest_ask(fd, name, line);
+
+	if (fd >= 0) {
+		close(fd);
+	}
+	if (!answer) {
+		return CLI_FAILED;
+	}
+	json_object_put(answer);
+	return CLI_OK;
 }
 
 unsigned guest_each(void (*visit)(const char *name, int fd, void *context), void *context)

@@ -50,6 +50,13 @@ int main(int argc, char **argv)
 	    {"shutdown", "ask a guest to shut down or restart", cli_shutdown},
 	    {"reset", "reset a guest", cli_reset},
 	    {"destroy", "end a guest at once", cli_destroy},
+	    {"pause", "stop a guest's processors", cli_pause},
+	    {"resume", "let a paused guest go on", cli_resume},
+	    {"attach", "give a guest a disk", cli_attach},
+	    {"detach", "take a disk from a guest", cli_detach},
+	    {"grow", "make a guest's disk larger", cli_grow},
+	    {"link", "plug a guest's network cable in or out", cli_link},
+	    {"memory", "take memory from a guest, or add some", cli_memory},
 	    {"info", "tell about a guest", cli_guest_info},
 #endif
 	    {"image", "disk images", image},

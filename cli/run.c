@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/run.h"
 
+#include "cli/disk_argument.h"
 #include "host/control.h"
 #include "host/machine.h"
 #include "host/ring.h"
@@ -24,8 +25,6 @@
 
 #define MIB             (1ull << 20)
 #define MEMORY_DEFAULT  (512 * MIB)
-#define MEMORY_LEAST    (32 * MIB)
-#define MEMORY_MOST     (64ull << 30)
 #define ADAPTER_DEFAULT "build/adapter/xenolith.elf"
 
 static const char help[] =
@@ -41,13 +40,20 @@ static const char help[] =
     "      --adapter-append S    the adapter's own command line\n"
     "      --name NAME           what list, console, shutdown … call it (default guest-PID)\n"
     "      --cpus N              virtual processors, 1 to 64 (default 1)\n"
-    "      --memory SIZE         32M to 64G; a number alone is MiB (default 512M)\n"
+    "      --memory SIZE[,max=SIZE]\n"
+    "                            32M to 64G; a number alone is MiB (default 512M); max: what "
+    "xenolith memory\n"
+    "                            can add while it runs\n"
     "      --disk FILE[,ro][,format=raw|vhd|vhdx]\n"
     "                            a disk; its format goes by the file's name unless it is given\n"
     "      --cdrom FILE          a DVD\n"
     "      --net user[,hostfwd=tcp:ADDRESS:PORT-GUEST:PORT]… | tap=INTERFACE | none\n"
     "                            a network adapter; user needs no rights: DHCP, DNS, 10.0.2.0/24\n"
     "      --no-reboot           end with status 10 where the guest resets\n"
+    "      --on-crash poweroff|reset|pause|keep\n"
+    "                            what becomes of a guest that crashes: it ends with status 20 "
+    "(default), starts\n"
+    "                            again, stays as it is to be looked at, or goes on by itself\n"
     "  -v, --verbose             say what the host does\n"
     "  -h, --help\n"
     "\n"
@@ -57,6 +63,7 @@ static const char help[] =
 
 struct options {
 	struct machine_config machine;
+	unsigned disks;
 	bool native;
 	bool no_reboot;
 };
@@ -75,6 +82,7 @@ enum {
 	OPT_CDROM,
 	OPT_NET,
 	OPT_NO_REBOOT,
+	OPT_ON_CRASH,
 };
 
 static const struct option table[] = {
@@ -91,6 +99,7 @@ static const struct option table[] = {
     {"cdrom", required_argument, NULL, OPT_CDROM},
     {"net", required_argument, NULL, OPT_NET},
     {"no-reboot", no_argument, NULL, OPT_NO_REBOOT},
+    {"on-crash", required_argument, NULL, OPT_ON_CRASH},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
     {0},
@@ -143,63 +152,61 @@ static int parse_name(struct machine_config *machine, const char *name)
 	return 0;
 }
 
-static int parse_memory(const char *text, uint64_t *memory)
+static bool parse_memory_size(const char *text, uint64_t *memory)
 {
-	uint64_t size = parse_size(text) & ~(MIB - 1);
-
-	if (size < MEMORY_LEAST || size > MEMORY_MOST) {
-		return say_error("--memory %s: a size from 32M to 64G", text);
-	}
-	*memory = size;
-	return 0;
+	*memory = parse_size(text) & ~(MIB - 1);
+	return *memory >= MACHINE_LEAST_MEMORY && *memory <= MACHINE_MOST_MEMORY;
 }
 
-/* By the name, never by the content: a guest can write into a raw disk what looks like a VHD and names any parent. */
-static enum xd_format format_of(const char *path)
+/* SIZE[,max=SIZE] */
+static int parse_memory(struct machine_config *machine, char *text)
 {
-	const char *dot = strrchr(path, '.');
+	const char *size = strsep(&text, ",");
+	bool good = parse_memory_size(size, &machine->memory);
 
-	if (dot && strcasecmp(dot, ".vhdx") == 0) {
-		return XD_FORMAT_VHDX;
+	machine->memory_most = machine->memory;
+	if (good && text) {
+		good = strncmp(text, "max=", 4) == 0 &&
+		       parse_memory_size(text + 4, &machine->memory_most) &&
+		       machine->memory_most >= machine->memory;
 	}
-	return dot && strcasecmp(dot, ".vhd") == 0 ? XD_FORMAT_VHD : XD_FORMAT_RAW;
-}
-
-static int parse_disk_option(struct machine_disk *disk, const char *option)
-{
-	if (strcmp(option, "ro") == 0) {
-		disk->read_only = true;
-		return 0;
-	}
-	if (strncmp(option, "format=", 7) == 0) {
-		disk->format = xd_format_by_name(option + 7);
-		if (disk->format != XD_FORMAT_ANY) {
-			return 0;
-		}
-	}
-	return say_error("--disk %s: %s is neither ro nor format=raw, vhd or vhdx", disk->path,
-			 option);
+	return good ? 0
+		    : say_error("--memory %s%s%s: a size from 32M to 64G, then perhaps ,max= and a "
+				"larger one",
+				size, text ? "," : "", text ? text : "");
 }
 
 /* `value` is an argument of the program and is cut at its commas. */
-static int parse_disk(struct machine_config *machine, char *value, bool cdrom)
+static int parse_disk(struct options *options, char *value, bool cdrom)
 {
-	struct machine_disk *disk = &machine->disk[machine->disks];
-	char *option;
+	struct machine_disk *disk = &options->machine.disk[options->disks];
 
-	if (machine->disks == MACHINE_MAX_DISKS) {
+	if (options->disks == MACHINE_MAX_DISKS) {
 		return say_error("--disk: at most %u disks", MACHINE_MAX_DISKS);
 	}
-	disk->path = cdrom ? value : strsep(&value, ",");
-	disk->format = cdrom ? XD_FORMAT_RAW : format_of(disk->path);
-	disk->read_only = disk->cdrom = cdrom;
-	machine->disks++;
-	while (!cdrom && (option = strsep(&value, ","))) {
-		if (parse_disk_option(disk, option) < 0) {
-			return -1;
+	options->disks++;
+	if (cdrom) {
+		*disk = (struct machine_disk){
+		    .path = value, .format = XD_FORMAT_RAW, .read_only = true, .cdrom = true};
+		return 0;
+	}
+	return disk_argument(disk, value);
+}
+
+static int parse_on_crash(const char *text, enum crash_policy *policy)
+{
+	static const char *const names[] = {[CRASH_POWER_OFF] = "poweroff",
+					    [CRASH_RESET] = "reset",
+					    [CRASH_PAUSE] = "pause",
+					    [CRASH_KEEP] = "keep"};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(names[i], text) == 0) {
+			*policy = (enum crash_policy)i;
+			return 0;
 		}
 	}
-	return 0;
+	return say_error("--on-crash %s: poweroff, reset, pause or keep is expected", text);
 }
 
 static int parse_user_net(struct machine_net *net, char *options)
@@ -253,11 +260,12 @@ static int take(struct options *options, int option, char *value)
 	case OPT_ADAPTER_APPEND: files->adapter_command_line = value; return 0;
 	case OPT_NAME: return parse_name(&options->machine, value);
 	case OPT_CPUS: return parse_cpus(value, &options->machine.cpus);
-	case OPT_MEMORY: return parse_memory(value, &options->machine.memory);
-	case OPT_DISK: return parse_disk(&options->machine, value, false);
-	case OPT_CDROM: return parse_disk(&options->machine, value, true);
+	case OPT_MEMORY: return parse_memory(&options->machine, value);
+	case OPT_DISK: return parse_disk(options, value, false);
+	case OPT_CDROM: return parse_disk(options, value, true);
 	case OPT_NET: return parse_net(&options->machine, value);
 	case OPT_NO_REBOOT: options->no_reboot = true; return 0;
+	case OPT_ON_CRASH: return parse_on_crash(value, &options->machine.on_crash);
 	case 'v': say_set_verbose(1); return 0;
 	default: return -1; /* getopt has told */
 	}
@@ -321,11 +329,12 @@ static int enter_sandbox(const struct machine_config *machine)
 	       sandbox_allow(&sandbox, machine->files.initrd, false, false) &&
 	       sandbox_allow(&sandbox, folder, false, true) &&
 	       sandbox_allow(&sandbox, "/etc/resolv.conf", false, false);
-	for (unsigned i = 0; i < machine->disks && good; i++) {
+	for (unsigned i = 0; i < MACHINE_MAX_DISKS && good; i++) {
 		const struct machine_disk *disk = &machine->disk[i];
 
-		good = sandbox_allow(&sandbox, disk->path, !disk->read_only, false) &&
-		       allow_parents(&sandbox, disk);
+		good =
+		    !disk->path || (sandbox_allow(&sandbox, disk->path, !disk->read_only, false) &&
+				    allow_parents(&sandbox, disk));
 	}
 	for (unsigned i = 0; i < machine->nets && good; i++) {
 		if (machine->net[i].kind == NET_TAP) {
@@ -354,7 +363,8 @@ int cli_run(int argc, char **argv)
 				  .adapter_command_line = "",
 				  .command_line = ""},
 			.cpus = 1,
-			.memory = MEMORY_DEFAULT},
+			.memory = MEMORY_DEFAULT,
+			.memory_most = MEMORY_DEFAULT},
 	};
 	char name[CONTROL_NAME_MAX];
 	enum outcome outcome;
@@ -377,7 +387,8 @@ int cli_run(int argc, char **argv)
 	vcpu_install_kick();
 	do {
 		outcome = machine_run(&options.machine, &kvm);
-	} while (outcome == OUTCOME_RESET && !options.no_reboot);
+	} while ((outcome == OUTCOME_RESET && !options.no_reboot) ||
+		 (outcome == OUTCOME_CRASH && options.machine.on_crash == CRASH_RESET));
 	ring_destroy(options.machine.ring);
 	kvm_close(&kvm);
 	return status_of(outcome);

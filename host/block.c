@@ -5,30 +5,52 @@
 #include "host/say.h"
 
 #include <poll.h>
+#include <stdio.h>
 
-int block_open(struct block *block, struct block_pool *pool, const char *path,
-	       enum xd_format format, bool read_only)
+static void measure(struct block *block)
 {
-	const struct xd_open how = {
-	    .path = path, .format = format, .flags = read_only ? 0 : XD_OPEN_WRITE};
-	struct xd_error error;
 	struct xd_info info;
 
-	*block = (struct block){.pool = pool, .read_only = read_only};
-	if (xd_open_with(&how, &block->image, &error) < 0) {
-		return say_error("%s: %s", path, error.message);
-	}
 	xd_get_info(block->image, &info);
 	block->sector = info.logical_sector;
 	block->physical_sector = info.physical_sector;
 	block->size = info.virtual_size - info.virtual_size % info.logical_sector;
-	if (block->size == 0) {
-		xd_close(block->image, NULL);
+	extents_init(&block->extents, block->image, block->read_only);
+}
+
+int block_open(struct block *block, struct block_pool *pool, const struct block_source *source,
+	       struct xd_error *error)
+{
+	const struct xd_open how = {.path = source->path,
+				    .format = source->format,
+				    .flags = source->read_only ? 0 : XD_OPEN_WRITE};
+	int result;
+
+	*block = (struct block){.pool = pool, .read_only = source->read_only};
+	result = source->files ? disk_files_open(source->files, &how, &block->image, error)
+			       : xd_open_with(&how, &block->image, error);
+	if (result < 0) {
 		block->image = NULL;
-		return say_error("%s: has not even one sector", path);
+		return -1;
 	}
-	extents_init(&block->extents, block->image, read_only);
+	measure(block);
+	if (block->size == 0) {
+		block_close(block);
+		snprintf(error->message, sizeof(error->message), "has not even one sector");
+		return -1;
+	}
 	return 0;
+}
+
+int block_grow(struct block *block, uint64_t size, struct xd_error *error)
+{
+	int result;
+
+	block_drain(block);
+	extents_destroy(&block->extents);
+	result = xd_resize(block->image, size, 0, error);
+	measure(block);
+	return result < 0 ? -1 : 0;
 }
 
 /* An image without blocks of its own has nothing that a discard could move. */

@@ -8,6 +8,7 @@
 #define HOST_BLOCK_H
 
 #include "disk/xdisk.h"
+#include "host/disk_files.h"
 #include "host/extents.h"
 #include "host/loop.h"
 
@@ -30,6 +31,8 @@ struct block_pool {
 	bool stopping;
 	struct block_request *queue, **queue_end;
 	struct block_request *done, **done_end;
+	bool told;       /* the watch is signalled for what is done */
+	unsigned untold; /* what was done since, and is to be told later */
 	/* The device thread's own: */
 	struct ring *ring; /* NULL: none */
 	struct loop_watch ring_watch;
@@ -84,12 +87,22 @@ struct block_request {
 	struct extent found;
 };
 
-/* Says what is wrong with the file; 0 or -1. */
-int block_open(struct block *block, struct block_pool *pool, const char *path,
-	       enum xd_format format, bool read_only);
+/* What to open: by its path, or by files that are open already. */
+struct block_source {
+	const char *path;
+	enum xd_format format;
+	bool read_only;
+	const struct disk_files *files; /* NULL: by path */
+};
+
+/* 0, or -1 and why in *error. */
+int block_open(struct block *block, struct block_pool *pool, const struct block_source *source,
+	       struct xd_error *error);
 /* Waits for what is in flight, flushes, closes. */
 void block_close(struct block *block);
 void block_submit(struct block_request *request);
+/* Makes the disk larger, with nothing in flight. 0, or -1 and why in *error; smaller is refused. */
+int block_grow(struct block *block, uint64_t size, struct xd_error *error);
 /* Returns once nothing of this disk is in flight; completions run meanwhile. */
 void block_drain(struct block *block);
 

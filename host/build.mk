@@ -24,7 +24,7 @@ HOST_VMBUS_SRC := core/vmbus_ring.c host/gmem.c host/loop.c host/say.c $(filter-
 $(eval $(call unit_test,vmbus_ring,tests/unit/test_vmbus_ring.c core/vmbus_ring.c))
 $(eval $(call unit_test,vmbus,tests/unit/test_vmbus.c $(HOST_VMBUS_SRC)))
 
-HOST_BLOCK_SRC := host/say.c host/loop.c $(wildcard host/block*.c) host/extents.c host/ring.c
+HOST_BLOCK_SRC := host/say.c host/loop.c $(wildcard host/block*.c) host/disk_files.c host/extents.c host/ring.c
 $(eval $(call unit_test,block,tests/unit/test_block.c $(HOST_BLOCK_SRC) $$(DISK_ASAN),$$(DISK_ASAN) -pthread -luring -lseccomp))
 
 HOST_STORVSP_SRC := $(HOST_VMBUS_SRC) host/storvsp.c host/scsi.c host/scsi_replies.c $(filter-out $(HOST_VMBUS_SRC),$(HOST_BLOCK_SRC))
@@ -41,7 +41,7 @@ $(eval $(call unit_test,rss,tests/unit/test_rss.c host/rss.c))
 $(eval $(call unit_test,net_finish,tests/unit/test_net_finish.c host/net_finish.c))
 
 # Each takes partitions of our own host, nested where need be.
-CHECK_TAP += tests/host/devices tests/host/pv-disks tests/host/pv-net tests/host/services
+CHECK_TAP += tests/host/devices tests/host/control tests/host/network tests/host/pv-disks tests/host/pv-net tests/host/services
 CHECK_ALL_TAP += tests/host/pv-disks-all tests/host/pv-net-all
 
 HOST_IC_SRC := $(HOST_VMBUS_SRC) $(wildcard host/ic/*.c) core/utf16.c
@@ -52,3 +52,5 @@ $(eval $(call fuzzer,ic,tests/fuzz/fuzz_ic.c $(HOST_IC_SRC)))
 HV_IC_SRC := $(sort $(wildcard adapter/hv/ic*.c)) core/fmt.c
 $(eval $(call unit_test,hv_ic,tests/unit/test_hv_ic.c tests/host/fake_hv.c $(HV_IC_SRC) $(HOST_IC_SRC)))
 $(eval $(call fuzzer,hv_ic,tests/fuzz/fuzz_hv_ic.c tests/host/fake_hv.c $(HV_IC_SRC) $(HOST_IC_SRC)))
+$(eval $(call unit_test,balloon,tests/unit/test_balloon.c host/balloon.c $(HOST_VMBUS_SRC)))
+$(eval $(call fuzzer,balloon,tests/fuzz/fuzz_balloon.c host/balloon.c $(HOST_VMBUS_SRC)))

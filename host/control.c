@@ -4,6 +4,7 @@
 #include "host/say.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@ struct client {
 	struct control *control;
 	struct loop_watch watch; /* fd -1: free */
 	bool console;
+	struct control_files files;
 	size_t used;
 	char line[CONTROL_LINE_MAX];
 };
@@ -28,11 +30,45 @@ struct control {
 	struct client client[CONTROL_MAX_CLIENTS];
 };
 
+static void close_files(struct control_files *files)
+{
+	for (unsigned i = 0; i < files->count; i++) {
+		if (files->fd[i] >= 0) {
+			close(files->fd[i]);
+		}
+	}
+	files->count = 0;
+}
+
 static void drop(struct client *client)
 {
 	loop_remove(client->control->loop, &client->watch);
 	close(client->watch.fd);
-	*client = (struct client){.control = client->control, .watch.fd = -1};
+	close_files(&client->files);
+	client->watch.fd = -1;
+	client->console = false;
+	client->used = 0;
+}
+
+struct json_object *control_done(void)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, "ok", json_object_new_boolean(1));
+	return object;
+}
+
+struct json_object *control_refuse(const char *format, ...)
+{
+	struct json_object *object = json_object_new_object();
+	char text[640];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	json_object_object_add(object, "error", json_object_new_string(text));
+	return object;
 }
 
 /* Consumes `answer`. */
@@ -45,39 +81,23 @@ static void answer(struct client *client, struct json_object *answer)
 	json_object_put(answer);
 }
 
-static void answer_done(struct client *client, const char *why_not)
-{
-	struct json_object *object = json_object_new_object();
-
-	if (why_not) {
-		json_object_object_add(object, "error", json_object_new_string(why_not));
-	} else {
-		json_object_object_add(object, "ok", json_object_new_boolean(1));
-	}
-	answer(client, object);
-}
-
-static void obey(struct client *client, const char *verb)
+static void obey(struct client *client, char *line)
 {
 	const struct control_ops *ops = client->control->ops;
-	void *context = client->control->context;
+	char *argument = strchr(line, ' ');
+	char nothing[1] = "";
 
-	if (strcmp(verb, "shutdown") == 0 || strcmp(verb, "restart") == 0) {
-		answer_done(client, ops->shutdown(context, verb[0] == 'r'));
-	} else if (strcmp(verb, "reset") == 0) {
-		answer_done(client, NULL);
-		ops->reset(context);
-	} else if (strcmp(verb, "destroy") == 0) {
-		answer_done(client, NULL);
-		ops->destroy(context);
-	} else if (strcmp(verb, "info") == 0) {
-		answer(client, ops->info(context));
-	} else if (strcmp(verb, "console") == 0) {
-		answer_done(client, NULL);
+	if (argument) {
+		*argument++ = '\0';
+	}
+	if (strcmp(line, "console") == 0) {
+		answer(client, control_done());
 		client->console = true;
 	} else {
-		answer_done(client, "no such verb");
+		answer(client, ops->obey(client->control->context, line,
+					 argument ? argument : nothing, &client->files));
 	}
+	close_files(&client->files);
 }
 
 static void take_line(struct client *client, const char *bytes, size_t count)
@@ -96,11 +116,54 @@ static void take_line(struct client *client, const char *bytes, size_t count)
 	}
 }
 
+/* Files that come while others wait for the end of their line are kept as far as there is room. */
+static void take_files(struct client *client, struct msghdr *message)
+{
+	struct control_files *files = &client->files;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
+			continue;
+		}
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+			if (files->count < CONTROL_MAX_FILES) {
+				files->fd[files->count++] = fd;
+			} else {
+				close(fd);
+			}
+		}
+	}
+}
+
+static ssize_t receive(struct client *client, char *bytes, size_t size)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(CONTROL_MAX_FILES * sizeof(int))];
+	} files;
+	struct iovec iov = {bytes, size};
+	struct msghdr message = {.msg_iov = &iov,
+				 .msg_iovlen = 1,
+				 .msg_control = &files,
+				 .msg_controllen = sizeof(files)};
+	ssize_t count = recvmsg(client->watch.fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (count > 0) {
+		take_files(client, &message);
+	}
+	return count;
+}
+
 static void client_ready(void *context, uint32_t events)
 {
 	struct client *client = context;
-	char bytes[CONTROL_LINE_MAX];
-	ssize_t count = recv(client->watch.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	char bytes[4096];
+	ssize_t count = receive(client, bytes, sizeof(bytes));
 
 	(void)events;
 	if (count <= 0) {
@@ -197,7 +260,8 @@ struct control *control_create(struct loop *loop, const char *name, const struct
 	control->ops = ops;
 	control->context = context;
 	for (unsigned i = 0; i < CONTROL_MAX_CLIENTS; i++) {
-		control->client[i] = (struct client){.control = control, .watch.fd = -1};
+		control->client[i].control = control;
+		control->client[i].watch.fd = -1;
 	}
 	control->watch = (struct loop_watch){-1, connection, control};
 	if (set_address(control, name) == 0) {

@@ -11,39 +11,83 @@
 #include <sys/ioctl.h>
 
 /* The text is the guest's: only what a terminal may see goes through. */
-static void say_message(const struct vcpu *vcpu, uint64_t address, uint64_t length)
+static void read_message(const struct vcpu *vcpu, uint64_t address, uint64_t length, char *to)
 {
-	char text[HV_CRASH_MESSAGE_MAX + 1];
-
-	if (length > HV_CRASH_MESSAGE_MAX || !gmem_read(vcpu->memory, gpa(address), text, length)) {
+	if (length > HV_CRASH_MESSAGE_MAX || !gmem_read(vcpu->memory, gpa(address), to, length)) {
 		return;
 	}
-	text[length] = '\0';
-	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
-		for (char *c = line; *c; c++) {
-			*c = isprint((unsigned char)*c) ? *c : '?';
-		}
-		say_error("  %s", line);
+	for (uint64_t i = 0; i < length; i++) {
+		to[i] = isprint((unsigned char)to[i]) || to[i] == '\n' ? to[i] : '?';
 	}
+	to[length] = '\0';
 }
 
-void crash_report(struct vcpu *vcpu)
+bool crash_msr_read(const struct crash_msrs *msrs, uint32_t index, uint64_t *value)
+{
+	if (index == HV_MSR_CRASH_CTL) {
+		*value = HV_CRASH_NOTIFY | HV_CRASH_MESSAGE; /* what is offered */
+		return true;
+	}
+	if (index - HV_MSR_CRASH_P0 >= HV_CRASH_PARAMS) {
+		return false;
+	}
+	*value = atomic_load(&msrs->parameter[index - HV_MSR_CRASH_P0]);
+	return true;
+}
+
+bool crash_msr_write(struct crash_msrs *msrs, uint32_t index, uint64_t value)
+{
+	if (index - HV_MSR_CRASH_P0 >= HV_CRASH_PARAMS) {
+		return false;
+	}
+	atomic_store(&msrs->parameter[index - HV_MSR_CRASH_P0], value);
+	return true;
+}
+
+static bool read_parameters(const struct vcpu *vcpu, uint64_t *parameter)
 {
 	static const uint32_t index[HV_CRASH_PARAMS] = {HV_MSR_CRASH_P0, HV_MSR_CRASH_P0 + 1,
 							HV_MSR_CRASH_P0 + 2, HV_MSR_CRASH_P0 + 3,
 							HV_MSR_CRASH_P0 + 4};
-	uint64_t control = vcpu->run->system_event.data[0];
-	uint64_t p[HV_CRASH_PARAMS];
 
-	if (!kvm_read_msrs(vcpu->fd, index, p, HV_CRASH_PARAMS)) {
-		say_error("the guest crashed");
-		return;
+	if (!vcpu->crash_msrs->ours) {
+		return kvm_read_msrs(vcpu->fd, index, parameter, HV_CRASH_PARAMS);
 	}
-	say_error("the guest crashed: %#llx %#llx %#llx %#llx %#llx", (unsigned long long)p[0],
-		  (unsigned long long)p[1], (unsigned long long)p[2], (unsigned long long)p[3],
-		  (unsigned long long)p[4]);
-	if (control & HV_CRASH_MESSAGE) {
-		say_message(vcpu, p[3], p[4]);
+	for (unsigned i = 0; i < HV_CRASH_PARAMS; i++) {
+		parameter[i] = atomic_load(&vcpu->crash_msrs->parameter[i]);
+	}
+	return true;
+}
+
+void crash_read(const struct vcpu *vcpu, uint64_t control, struct crash *crash)
+{
+	memset(crash, 0, sizeof(*crash));
+	crash->parameters = read_parameters(vcpu, crash->parameter);
+	if (crash->parameters && (control & HV_CRASH_MESSAGE)) {
+		read_message(vcpu, crash->parameter[3], crash->parameter[4], crash->message);
+	}
+}
+
+void crash_say(const struct crash *crash)
+{
+	const uint64_t *p = crash->parameter;
+	const char *line = crash->message;
+
+	if (crash->parameters) {
+		say_error("the guest crashed: %#llx %#llx %#llx %#llx %#llx",
+			  (unsigned long long)p[0], (unsigned long long)p[1],
+			  (unsigned long long)p[2], (unsigned long long)p[3],
+			  (unsigned long long)p[4]);
+	} else {
+		say_error("the guest crashed");
+	}
+	while (*line) {
+		size_t length = strcspn(line, "\n");
+
+		if (length) {
+			say_error("  %.*s", (int)length, line);
+		}
+		line += length + (line[length] == '\n');
 	}
 }
 

@@ -37,13 +37,26 @@ struct gmem_range {
 struct gmem {
 	int fd;
 	uint8_t *base;
-	uint64_t size;
+	uint64_t size; /* that the guest starts with */
+	uint64_t most; /* that it can have */
+	/* The third is what was added. It appears and grows while other threads look things up. */
 	unsigned ranges;
-	struct gmem_range range[2];
+	struct gmem_range range[3];
 };
 
-/* `size` bytes of zeroed memory, whole pages. 0, or -errno. */
-int gmem_create(struct gmem *memory, uint64_t size);
+/* `size` bytes of zeroed memory, whole pages, and room to add up to `most`. 0, or -errno. */
+int gmem_create(struct gmem *memory, uint64_t size, uint64_t most);
+/* Adds `bytes`, at an address that is a multiple of `alignment`: *range says where. False where there is no room. One thread. */
+bool gmem_add(struct gmem *memory, uint64_t bytes, uint64_t alignment, struct gmem_range *range);
+
+/*
+ * Pages by their place in the file, 0 to most / GMEM_PAGE_SIZE - 1. gmem_index() is false unless all `count` from `frame` on are RAM
+ * in one range; gmem_frame() is the way back.
+ */
+bool gmem_index(const struct gmem *memory, uint64_t frame, uint64_t count, uint64_t *index);
+uint64_t gmem_frame(const struct gmem *memory, uint64_t index);
+/* Gives `count` pages back to the host's kernel; they read as zero from then on. */
+void gmem_discard(const struct gmem *memory, uint64_t index, uint64_t count);
 void gmem_destroy(struct gmem *memory);
 
 /* Host address of [address, address + length), or NULL unless all of it is RAM in one range. */
@@ -53,10 +66,10 @@ bool gmem_read(const struct gmem *memory, struct gpa address, void *to, uint64_t
 bool gmem_write(const struct gmem *memory, struct gpa address, const void *from, uint64_t length);
 
 /*
- * A contiguous host view of `count` guest frames, for structures as VMBus rings that lie scattered in guest memory.
+ * A contiguous host view of `count` guest frames, for structures as VMBus rings that may lie scattered in guest memory.
  * NULL where a frame is not RAM or memory runs out. Free with gmem_unmap_frames().
  */
 void *gmem_map_frames(const struct gmem *memory, const uint64_t *frames, size_t count);
-void gmem_unmap_frames(void *view, size_t count);
+void gmem_unmap_frames(const struct gmem *memory, void *view, size_t count);
 
 #endif

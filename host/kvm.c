@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/kvm.h"
 
+#include "abi/hv/msr.h"
 #include "host/say.h"
 
 #include <errno.h>
@@ -71,21 +72,31 @@ void kvm_close(struct kvm *kvm)
 	}
 }
 
-static int give_memory(const struct kvm *kvm, const struct gmem *memory)
+int kvm_add_memory(struct kvm *kvm, const struct gmem *memory, struct gmem_range range)
 {
-	for (unsigned i = 0; i < memory->ranges; i++) {
-		struct kvm_userspace_memory_region region = {
-		    .slot = i,
-		    .guest_phys_addr = memory->range[i].start,
-		    .memory_size = memory->range[i].size,
-		    .userspace_addr = (uintptr_t)(memory->base + memory->range[i].offset),
-		};
+	struct kvm_userspace_memory_region region = {
+	    .slot = kvm->slots,
+	    .guest_phys_addr = range.start,
+	    .memory_size = range.size,
+	    .userspace_addr = (uintptr_t)(memory->base + range.offset),
+	};
 
-		if (ioctl(kvm->vm, KVM_SET_USER_MEMORY_REGION, &region) < 0) {
-			return -1;
-		}
+	if (ioctl(kvm->vm, KVM_SET_USER_MEMORY_REGION, &region) < 0) {
+		return -errno;
 	}
+	kvm->slots++;
 	return 0;
+}
+
+static int give_memory(struct kvm *kvm, const struct gmem *memory)
+{
+	int result = 0;
+
+	kvm->slots = 0;
+	for (unsigned i = 0; i < memory->ranges && result == 0; i++) {
+		result = kvm_add_memory(kvm, memory, memory->range[i]);
+	}
+	return result;
 }
 
 static struct kvm_irq_routing_entry chip_route(unsigned gsi, unsigned chip, unsigned pin)
@@ -204,6 +215,23 @@ void kvm_unhook_signal(const struct kvm *kvm, uint32_t connection)
 	    .conn_id = connection, .fd = -1, .flags = KVM_HYPERV_EVENTFD_DEASSIGN};
 
 	ioctl(kvm->vm, KVM_HYPERV_EVENTFD, &hook);
+}
+
+bool kvm_take_crash_msrs(const struct kvm *kvm)
+{
+	struct kvm_enable_cap exits = {.cap = KVM_CAP_X86_USER_SPACE_MSR,
+				       .args[0] = KVM_MSR_EXIT_REASON_FILTER};
+	uint8_t none[1] = {0};
+	struct kvm_msr_filter filter = {
+	    .flags = KVM_MSR_FILTER_DEFAULT_ALLOW,
+	    .ranges[0] = {.flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE,
+			  .base = HV_MSR_CRASH_P0,
+			  .nmsrs = HV_MSR_CRASH_CTL - HV_MSR_CRASH_P0 + 1,
+			  .bitmap = none},
+	};
+
+	return ioctl(kvm->vm, KVM_ENABLE_CAP, &exits) == 0 &&
+	       ioctl(kvm->vm, KVM_X86_SET_MSR_FILTER, &filter) == 0;
 }
 
 /* struct kvm_msrs with room for its entries. */

@@ -17,6 +17,7 @@ struct kvm {
 	int dev; /* /dev/kvm; outlives resets */
 	int vm;
 	unsigned run_size; /* bytes of each vCPU's shared struct kvm_run */
+	unsigned slots;    /* of memory */
 };
 
 /* Opens /dev/kvm and checks for every capability that the partition needs. Says what is missing; 0 or -1. */
@@ -25,6 +26,8 @@ void kvm_close(struct kvm *kvm);
 
 /* A VM with `memory`, PICs, IO-APIC and local APICs, but no vCPU yet. Says why not; 0 or -1. */
 int kvm_create_vm(struct kvm *kvm, const struct gmem *memory);
+/* One more range of `memory` for the guest. 0 or -errno. */
+int kvm_add_memory(struct kvm *kvm, const struct gmem *memory, struct gmem_range range);
 /*
  * Lines to interrupt controllers and SINTs. Once all vCPUs have their SynIC: for one that has none yet KVM takes the route, but
  * then never tells of the end of its interrupts (kvm_hv_irq_routing_update() notes the line in the SynIC).
@@ -39,6 +42,9 @@ int kvm_irqfd(const struct kvm *kvm, unsigned gsi, int trigger, int resample);
 /* HvSignalEvent to `connection` writes to `eventfd`, without an exit. Undone by kvm_unhook_signal(). 0 or -errno. */
 int kvm_hook_signal(const struct kvm *kvm, uint32_t connection, int eventfd);
 void kvm_unhook_signal(const struct kvm *kvm, uint32_t connection);
+
+/* From now on the guest's accesses to the crash MSRs are exits. False where KVM cannot do that, and keeps them itself. */
+bool kvm_take_crash_msrs(const struct kvm *kvm);
 
 #define KVM_MAX_MSRS 8u
 /* Several MSRs of a vCPU at once, KVM_MAX_MSRS at most, on its own thread or before it runs. False where KVM refuses one. */

@@ -44,6 +44,52 @@ static void quit(void *context)
 	end(context, OUTCOME_KILLED);
 }
 
+/* On the processor's thread. It waits at the gate where the partition is to stay as it is. */
+static void crashed(void *context, const struct crash *crash, bool dead)
+{
+	struct machine *machine = context;
+	enum crash_policy policy = machine->config->on_crash;
+	bool stays = policy == CRASH_PAUSE || (policy == CRASH_KEEP && dead);
+
+	pthread_mutex_lock(&machine->crash_lock);
+	machine->crash = *crash;
+	machine->crashed = true;
+	machine->dead = machine->dead || dead;
+	pthread_mutex_unlock(&machine->crash_lock);
+	if (stays) {
+		vcpu_gate_close(&machine->gate);
+		event_signal(machine->crash_watch.fd);
+	} else if (policy != CRASH_KEEP) {
+		end(context, OUTCOME_CRASH);
+	}
+}
+
+void machine_pause(struct machine *machine)
+{
+	machine->state = MACHINE_PAUSED;
+	vcpu_gate_close(&machine->gate);
+	for (unsigned i = 0; i < machine->config->cpus; i++) {
+		vcpu_kick(&machine->vcpu[i]);
+	}
+}
+
+void machine_resume(struct machine *machine)
+{
+	machine->state = MACHINE_RUNNING;
+	vcpu_gate_open(&machine->gate);
+}
+
+static void crash_told(void *context, uint32_t events)
+{
+	struct machine *machine = context;
+
+	(void)events;
+	event_take(machine->crash_watch.fd);
+	machine_pause(machine);
+	say_error("the guest is paused as it crashed: xenolith reset %s or destroy %s",
+		  machine->config->name, machine->config->name);
+}
+
 static void ended(void *context, uint32_t events)
 {
 	struct machine *machine = context;
@@ -142,6 +188,11 @@ static int init_loop(struct machine *machine)
 	    loop_add(&machine->loop, &machine->end_watch, EPOLLIN) < 0) {
 		return -1;
 	}
+	machine->crash_watch = (struct loop_watch){event_create(), crash_told, machine};
+	if (machine->crash_watch.fd < 0 ||
+	    loop_add(&machine->loop, &machine->crash_watch, EPOLLIN) < 0) {
+		return -1;
+	}
 	return watch_signals(machine);
 }
 
@@ -162,7 +213,8 @@ static int init_board(struct machine *machine)
 
 static int init_memory(struct machine *machine)
 {
-	int result = gmem_create(&machine->memory, machine->config->memory);
+	int result =
+	    gmem_create(&machine->memory, machine->config->memory, machine->config->memory_most);
 
 	return result < 0 ? say_error("no memory for the guest: %s", strerror(-result)) : 0;
 }
@@ -192,25 +244,20 @@ static int init_disks(struct machine *machine)
 	const struct machine_config *config = machine->config;
 	int result;
 
-	if (config->disks == 0) {
-		return 0;
-	}
 	result = block_pool_init(&machine->block_pool, &machine->loop, DISK_THREADS, config->ring);
 	if (result < 0) {
-		return say_error("no threads for the disks: %s", strerror(-result));
+		return say_error("no events for the disks: %s", strerror(-result));
 	}
 	machine->storvsp = storvsp_create(machine->vmbus, 0, config->cpus);
 	if (!machine->storvsp) {
 		return say_error("no memory for the disks");
 	}
-	for (unsigned i = 0; i < config->disks; i++) {
-		const struct machine_disk *disk = &config->disk[i];
+	for (unsigned lun = 0; lun < MACHINE_MAX_DISKS; lun++) {
+		struct xd_error error;
 
-		if (block_open(&machine->block[i], &machine->block_pool, disk->path, disk->format,
-			       disk->read_only) < 0) {
-			return -1;
+		if (config->disk[lun].path && machine_open_disk(machine, lun, &error) < 0) {
+			return say_error("%s: %s", config->disk[lun].path, error.message);
 		}
-		storvsp_insert(machine->storvsp, i, &machine->block[i], disk->cdrom);
 	}
 	return 0;
 }
@@ -259,6 +306,22 @@ static uint64_t reference_time(void *context)
 	return ioctl(machine->kvm->vm, KVM_GET_CLOCK, &clock) < 0 ? 0 : clock.clock / 100;
 }
 
+static bool add_memory(void *context, struct gmem_range range)
+{
+	struct machine *machine = context;
+
+	return kvm_add_memory(machine->kvm, &machine->memory, range) == 0;
+}
+
+static int init_balloon(struct machine *machine)
+{
+	machine->balloon =
+	    (struct balloon){.memory = &machine->memory, .add = add_memory, .context = machine};
+	return balloon_offer(&machine->balloon, machine->vmbus) < 0
+		   ? say_error("no memory for the balloon")
+		   : 0;
+}
+
 static int init_ic(struct machine *machine)
 {
 	machine->ic.timesync.reference = reference_time;
@@ -277,6 +340,7 @@ static int init_vcpus(struct machine *machine)
 	if (boot_load(&machine->memory, &machine->config->files, rsdp, &entry) < 0) {
 		return -1;
 	}
+	machine->crash_msrs.ours = kvm_take_crash_msrs(machine->kvm);
 	for (unsigned i = 0; i < cpus; i++) {
 		struct vcpu *vcpu = &machine->vcpu[i];
 
@@ -285,6 +349,9 @@ static int init_vcpus(struct machine *machine)
 		vcpu->bus = &machine->bus;
 		vcpu->post_message = post_message;
 		vcpu->end = end;
+		vcpu->crashed = crashed;
+		vcpu->gate = &machine->gate;
+		vcpu->crash_msrs = &machine->crash_msrs;
 		vcpu->context = machine;
 		if (vcpu_create(vcpu, i, cpus, &entry, &machine->loop) < 0) {
 			return -1;
@@ -314,6 +381,7 @@ static void destroy(struct machine *machine)
 	machine->control = NULL;
 	ic_services_destroy(&machine->ic);
 	vmbus_destroy(machine->vmbus);
+	balloon_destroy(&machine->balloon);
 	destroy_nets(machine);
 	storvsp_destroy(machine->storvsp);
 	for (unsigned i = 0; i < MACHINE_MAX_DISKS; i++) {
@@ -334,10 +402,13 @@ static void destroy(struct machine *machine)
 	if (machine->end_watch.fd > 0) {
 		close(machine->end_watch.fd);
 	}
+	if (machine->crash_watch.fd > 0) {
+		close(machine->crash_watch.fd);
+	}
 	loop_destroy(&machine->loop);
 }
 
-enum outcome machine_run(const struct machine_config *config, struct kvm *kvm)
+enum outcome machine_run(struct machine_config *config, struct kvm *kvm)
 {
 	struct machine *machine = calloc(1, sizeof(*machine));
 	enum outcome outcome = OUTCOME_FAILED;
@@ -349,6 +420,8 @@ enum outcome machine_run(const struct machine_config *config, struct kvm *kvm)
 	machine->kvm = kvm;
 	machine->memory.fd = -1;
 	machine->loop.epoll = -1;
+	vcpu_gate_init(&machine->gate);
+	pthread_mutex_init(&machine->crash_lock, NULL);
 	for (unsigned i = 0; i < MACHINE_MAX_CPUS; i++) {
 		machine->vcpu[i].fd = -1;
 		machine->vcpu[i].synic.trigger = machine->vcpu[i].synic.ended = -1;
@@ -356,8 +429,8 @@ enum outcome machine_run(const struct machine_config *config, struct kvm *kvm)
 	if (init_loop(machine) == 0 && init_memory(machine) == 0 &&
 	    kvm_create_vm(kvm, &machine->memory) == 0 && init_board(machine) == 0 &&
 	    init_vmbus(machine) == 0 && init_disks(machine) == 0 && init_nets(machine) == 0 &&
-	    init_ic(machine) == 0 && machine_init_control(machine) == 0 &&
-	    init_vcpus(machine) == 0 && start(machine) == 0) {
+	    init_ic(machine) == 0 && init_balloon(machine) == 0 &&
+	    machine_init_control(machine) == 0 && init_vcpus(machine) == 0 && start(machine) == 0) {
 		loop_run(&machine->loop);
 		outcome = atomic_load(&machine->outcome);
 	}

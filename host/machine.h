@@ -7,15 +7,19 @@
 #include "host/boot.h"
 #include "host/vcpu.h"
 
-#define MACHINE_MAX_CPUS 64u
+#define MACHINE_MAX_CPUS     64u
+#define MACHINE_LEAST_MEMORY (32ull << 20)
+#define MACHINE_MOST_MEMORY  (64ull << 30)
 
 #define MACHINE_MAX_DISKS 64u
 
 struct machine_disk {
-	const char *path;
+	const char *path; /* NULL: nothing at this LUN */
 	enum xd_format format;
 	bool read_only;
 	bool cdrom;
+	struct disk_files
+	    *files; /* not NULL: attached while running; owned, and the path is in it */
 };
 
 #define MACHINE_MAX_NETS     8u
@@ -30,24 +34,33 @@ struct machine_net {
 	const char *forward[MACHINE_MAX_FORWARDS]; /* as net_slirp_create() takes them */
 };
 
+/* What becomes of a guest that crashed. */
+enum crash_policy {
+	CRASH_POWER_OFF,
+	CRASH_RESET, /* machine_run() returns all the same; its caller starts the next life */
+	CRASH_PAUSE, /* it stays as it is, to be looked at */
+	CRASH_KEEP,  /* it goes on by itself, as far as it can */
+};
+
 struct ring;
 
 struct machine_config {
 	struct boot_files files;
 	unsigned cpus;
-	uint64_t memory; /* bytes, whole pages */
+	uint64_t memory;      /* bytes, whole pages */
+	uint64_t memory_most; /* with what can be added */
 	const char *name;
-	unsigned disks;
-	struct machine_disk disk[MACHINE_MAX_DISKS]; /* LUNs in this order */
+	struct machine_disk disk[MACHINE_MAX_DISKS]; /* by LUN */
 	unsigned nets;
 	struct machine_net net[MACHINE_MAX_NETS];
+	enum crash_policy on_crash;
 	struct ring *ring; /* NULL: threads do the disks' work */
 };
 
 /*
  * Runs one life of the guest on `kvm`: from power on to power off, reset or crash. The calling thread becomes the device
- * thread. Everything that goes wrong has been told on stderr.
+ * thread. Everything that goes wrong has been told on stderr. Disks that come and go meanwhile do so in `config` too.
  */
-enum outcome machine_run(const struct machine_config *config, struct kvm *kvm);
+enum outcome machine_run(struct machine_config *config, struct kvm *kvm);
 
 #endif

@@ -5,9 +5,11 @@
 
 #include "host/machine.h"
 
+#include "host/balloon.h"
 #include "host/block.h"
 #include "host/console.h"
 #include "host/control.h"
+#include "host/crash.h"
 #include "host/ic/services.h"
 #include "host/net.h"
 #include "host/netvsp.h"
@@ -17,8 +19,10 @@
 #include "host/uart.h"
 #include "host/vmbus/inbox.h"
 
+enum machine_state { MACHINE_RUNNING, MACHINE_PAUSED };
+
 struct machine {
-	const struct machine_config *config;
+	struct machine_config *config;
 	struct kvm *kvm;
 	struct gmem memory;
 	struct loop loop;
@@ -33,6 +37,7 @@ struct machine {
 	struct block block[MACHINE_MAX_DISKS];
 	struct storvsp *storvsp;
 	struct ic_services ic;
+	struct balloon balloon;
 	struct control *control;
 	time_t started;
 	struct net_backend *backend[MACHINE_MAX_NETS];
@@ -41,10 +46,34 @@ struct machine {
 	struct loop_watch end_watch;    /* eventfd: `outcome` is set */
 	struct loop_watch signal_watch; /* SIGINT, SIGTERM, SIGHUP */
 	_Atomic(enum outcome) outcome;
+	struct vcpu_gate gate;
+	enum machine_state state;
+	struct loop_watch
+	    crash_watch; /* eventfd: `crash` is set, and the policy keeps the partition */
+	pthread_mutex_t crash_lock;
+	struct crash_msrs crash_msrs;
+	struct crash crash;
+	bool crashed, dead; /* dead: a processor cannot go on */
 };
 
 /* From any thread: the partition shall end; the first one wins. */
 void machine_end(struct machine *machine, enum outcome outcome);
+/* Stops all processors until machine_resume(). */
+void machine_pause(struct machine *machine);
+void machine_resume(struct machine *machine);
+
+/* machine_devices.c: verbs of the control socket, control.h says how. */
+struct json_object *machine_attach(struct machine *machine, char *argument,
+				   struct control_files *files);
+struct json_object *machine_detach(struct machine *machine, char *argument,
+				   struct control_files *files);
+struct json_object *machine_resize(struct machine *machine, char *argument,
+				   struct control_files *files);
+struct json_object *machine_link(struct machine *machine, char *argument,
+				 struct control_files *files);
+/* Opens the disk of a LUN and gives it to the guest. 0, or -1 and why. */
+int machine_open_disk(struct machine *machine, unsigned lun, struct xd_error *error);
+
 /* Opens the control socket. 0, or -1 with a message. */
 int machine_init_control(struct machine *machine);
 

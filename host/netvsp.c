@@ -42,18 +42,20 @@ struct netvsp {
 	uint32_t *free;
 	bool *lent;
 	bool stalled; /* the backend waits for a section */
+	struct netvsp_counts counts;
+	bool link_news; /* the guest has not heard of the link's state */
 	uint8_t message[MESSAGE_MAX];
 };
 
-static void unshare(struct shared *shared)
+static void unshare(const struct netvsp *adapter, struct shared *shared)
 {
-	vmbus_unmap_gpadl(shared->view, shared->pages);
+	vmbus_unmap_gpadl(adapter->channel[0], shared->view, shared->pages);
 	*shared = (struct shared){0};
 }
 
 static void drop_receive(struct netvsp *adapter)
 {
-	unshare(&adapter->receive);
+	unshare(adapter, &adapter->receive);
 	free(adapter->free);
 	free(adapter->lent);
 	adapter->free = NULL;
@@ -137,10 +139,26 @@ static bool on_frame(void *context, const uint8_t *frame, uint32_t length, bool 
 		adapter->stalled = true;
 		return false;
 	}
+	adapter->counts.received++;
 	rndis_write_header(&header, length, checked);
 	lend(adapter, channel, NVSP_CHANNEL_DATA, (struct vmbus_piece){&header, sizeof(header)},
 	     (struct vmbus_piece){frame, length});
 	return true;
+}
+
+/* Where there is no room now, or no guest, it is told when there is. */
+static void tell_link(struct netvsp *adapter)
+{
+	uint8_t message[RNDIS_REPLY_MAX];
+
+	if (adapter->link_news && adapter->receive.view &&
+	    can_receive(adapter, adapter->channel[0])) {
+		uint32_t length = rndis_write_link(&adapter->rndis, message);
+
+		adapter->link_news = false;
+		lend(adapter, adapter->channel[0], NVSP_CHANNEL_CONTROL,
+		     (struct vmbus_piece){message, length}, (struct vmbus_piece){0});
+	}
 }
 
 /* The guest gives a section back. One that it does not hold changes nothing. */
@@ -153,6 +171,7 @@ static void take_back(struct netvsp *adapter, const struct vmbus_channel *channe
 	}
 	adapter->lent[transaction - 1] = false;
 	adapter->free[adapter->free_count++] = (uint32_t)transaction - 1;
+	tell_link(adapter);
 	resume(adapter, channel);
 }
 
@@ -322,6 +341,8 @@ static uint32_t do_data(struct netvsp *adapter, uint32_t length)
 			return NVSP_STATUS_INVALID_RNDIS;
 		}
 		if (frame.length <= NET_FRAME_MAX && adapter->rndis.link) {
+			adapter->counts.sent++;
+			adapter->counts.large += frame.work.mss != 0;
 			backend->ops->send(backend, (uint8_t *)(uintptr_t)frame.frame, frame.length,
 					   &frame.work);
 		}
@@ -408,7 +429,7 @@ static bool on_message(struct netvsp *adapter, struct vmbus_channel *channel,
 	case NVSP_SEND_RECEIVE_BUFFER: return on_receive_buffer(adapter, channel, in, message);
 	case NVSP_REVOKE_RECEIVE_BUFFER: drop_receive(adapter); return true;
 	case NVSP_SEND_SEND_BUFFER: return on_send_buffer(adapter, channel, in, message);
-	case NVSP_REVOKE_SEND_BUFFER: unshare(&adapter->send); return true;
+	case NVSP_REVOKE_SEND_BUFFER: unshare(adapter, &adapter->send); return true;
 	case NVSP_SEND_RNDIS_PACKET: return on_rndis(adapter, channel, in, message);
 	case NVSP_SUBCHANNEL: return on_subchannel(adapter, channel, in, message);
 	default: return reply(channel, in, message->type, &answer);
@@ -441,6 +462,7 @@ static bool on_open(void *device, struct vmbus_channel *channel)
 		return true;
 	}
 	adapter->version = 0;
+	adapter->link_news = false; /* it will ask */
 	adapter->rndis.mtu = DEFAULT_MTU;
 	adapter->rndis.filter = 0;
 	adapter->rndis.rss = false;
@@ -459,7 +481,7 @@ static void on_close(void *device, struct vmbus_channel *channel)
 	}
 	adapter->rndis.filter = 0;
 	drop_receive(adapter);
-	unshare(&adapter->send);
+	unshare(adapter, &adapter->send);
 	if (adapter->stalled) {
 		adapter->stalled = false;
 		adapter->backend->ops->resume(adapter->backend);
@@ -468,6 +490,7 @@ static void on_close(void *device, struct vmbus_channel *channel)
 
 static void on_idle(void *device, struct vmbus_channel *channel)
 {
+	tell_link(device);
 	resume(device, channel);
 }
 
@@ -513,16 +536,19 @@ void netvsp_destroy(struct netvsp *adapter)
 
 void netvsp_set_link(struct netvsp *adapter, bool up)
 {
-	uint8_t message[RNDIS_REPLY_MAX];
-
-	if (adapter->rndis.link == up) {
-		return;
+	if (adapter->rndis.link != up) {
+		adapter->rndis.link = up;
+		adapter->link_news = true;
+		tell_link(adapter);
 	}
-	adapter->rndis.link = up;
-	if (adapter->receive.view && can_receive(adapter, adapter->channel[0])) {
-		uint32_t length = rndis_write_link(&adapter->rndis, message);
+}
 
-		lend(adapter, adapter->channel[0], NVSP_CHANNEL_CONTROL,
-		     (struct vmbus_piece){message, length}, (struct vmbus_piece){0});
-	}
+struct netvsp_counts netvsp_counts(const struct netvsp *adapter)
+{
+	return adapter->counts;
+}
+
+bool netvsp_link(const struct netvsp *adapter)
+{
+	return adapter->rndis.link;
 }

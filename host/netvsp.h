@@ -11,6 +11,11 @@
 
 struct netvsp;
 
+/* Frames so far. `large` are those of `sent` that the guest left to be cut into segments. */
+struct netvsp_counts {
+	uint64_t sent, large, received;
+};
+
 /*
  * Offers adapter number `index`, plugged into `backend`, which stays the caller's; up to `cpus` queues. NULL: no memory or no
  * channel.
@@ -21,5 +26,7 @@ struct netvsp *netvsp_create(struct vmbus *bus, unsigned index, unsigned cpus,
 void netvsp_destroy(struct netvsp *adapter);
 /* Plugs the cable in or out; the guest is told. */
 void netvsp_set_link(struct netvsp *adapter, bool up);
+bool netvsp_link(const struct netvsp *adapter);
+struct netvsp_counts netvsp_counts(const struct netvsp *adapter);
 
 #endif

@@ -70,7 +70,10 @@ bool scsi_unmap_next(const struct scsi_unit *unit, const uint8_t *list, uint32_t
 /* Fixed-format sense data, SPC-4 4.5.3. */
 void scsi_write_sense(uint8_t to[SCSI_SENSE_LENGTH], struct scsi_sense sense);
 
-extern const struct scsi_sense scsi_no_lun, scsi_invalid_field, scsi_read_error, scsi_write_error,
-    scsi_target_failure, scsi_out_of_range;
+/* INQUIRY, REPORT LUNS and REQUEST SENSE are carried out whatever the unit has to tell. */
+bool scsi_ignores_attention(uint8_t operation);
+
+extern const struct scsi_sense scsi_capacity_changed, scsi_no_lun, scsi_invalid_field,
+    scsi_read_error, scsi_write_error, scsi_target_failure, scsi_out_of_range;
 
 #endif

@@ -19,6 +19,7 @@
 struct unit {
 	struct block *block; /* NULL: nobody there */
 	struct scsi_unit scsi;
+	struct scsi_sense attention; /* what the next command hears; key 0: nothing */
 };
 
 /* One command on its way. The first field is what the block layer hands back. */
@@ -103,11 +104,19 @@ static void fail_srb(struct job *job, uint8_t srb_status, uint8_t scsi_status)
 	finish(job);
 }
 
+/* Clients take a unit that is gone from the SRB's status, not from its sense (Linux: storvsc_handle_error()). */
+static uint8_t srb_status_of(struct scsi_sense sense)
+{
+	bool gone = sense.key == scsi_no_lun.key && sense.asc == scsi_no_lun.asc;
+
+	return STORVSP_SRB_SENSE_VALID | (gone ? STORVSP_SRB_INVALID_LUN : STORVSP_SRB_ERROR);
+}
+
 static void fail_sense(struct job *job, struct scsi_sense sense)
 {
 	struct storvsp_request *request = &job->packet.request;
 
-	request->srb_status = STORVSP_SRB_ERROR | STORVSP_SRB_SENSE_VALID;
+	request->srb_status = srb_status_of(sense);
 	request->scsi_status = SCSI_STATUS_CHECK_CONDITION;
 	request->sense_length = SCSI_SENSE_LENGTH;
 	request->transfer_length = 0;
@@ -262,6 +271,20 @@ static void do_flush(struct job *job)
 	submit(job, BLOCK_FLUSH, 0, 0);
 }
 
+/* SAM-5 5.14: once, to the first command that is not one of those that answer under all conditions. */
+static bool take_attention(struct job *job, struct scsi_action *action)
+{
+	struct unit *unit = job->unit;
+
+	if (!unit || !unit->block || !unit->attention.key ||
+	    scsi_ignores_attention(job->packet.request.cdb[0])) {
+		return false;
+	}
+	*action = (struct scsi_action){.verb = SCSI_REFUSE, .sense = unit->attention};
+	unit->attention = (struct scsi_sense){0};
+	return true;
+}
+
 static void execute(struct job *job)
 {
 	struct storvsp *controller = job->controller;
@@ -273,8 +296,10 @@ static void execute(struct job *job)
 	job->unit = here ? &controller->unit[request->lun] : NULL;
 	memcpy(cdb, request->cdb,
 	       request->cdb_length < SCSI_CDB_LENGTH ? request->cdb_length : SCSI_CDB_LENGTH);
-	scsi_decide(job->unit && job->unit->block ? &job->unit->scsi : NULL, controller->luns, cdb,
-		    &action, reply);
+	if (!take_attention(job, &action)) {
+		scsi_decide(job->unit && job->unit->block ? &job->unit->scsi : NULL,
+			    controller->luns, cdb, &action, reply);
+	}
 	switch (action.verb) {
 	case SCSI_DONE: succeed(job, 0); break;
 	case SCSI_REPLY: succeed(job, copy_out(job, reply, action.reply_length)); break;
@@ -496,6 +521,7 @@ bool storvsp_insert(struct storvsp *controller, unsigned lun, struct block *bloc
 	}
 	unit = &controller->unit[lun];
 	unit->block = block;
+	unit->attention = (struct scsi_sense){0};
 	/* A DVD's sectors are 2048 bytes long whatever file holds them. */
 	unit->scsi = (struct scsi_unit){
 	    .cdrom = cdrom,
@@ -521,5 +547,14 @@ void storvsp_remove(struct storvsp *controller, unsigned lun)
 	block_drain(unit->block);
 	unit->block = NULL;
 	controller->luns &= ~(1ull << lun);
+	notify(controller);
+}
+
+void storvsp_resized(struct storvsp *controller, unsigned lun)
+{
+	struct unit *unit = &controller->unit[lun];
+
+	unit->scsi.blocks = unit->block->size / unit->scsi.block_size;
+	unit->attention = scsi_capacity_changed;
 	notify(controller);
 }

@@ -25,4 +25,7 @@ bool storvsp_insert(struct storvsp *controller, unsigned lun, struct block *bloc
 /* Takes it out, once what is in flight is done. */
 void storvsp_remove(struct storvsp *controller, unsigned lun);
 
+/* The disk at a LUN has another size now. */
+void storvsp_resized(struct storvsp *controller, unsigned lun);
+
 #endif

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -125,17 +126,56 @@ static void do_hyperv(struct vcpu *vcpu)
 	}
 }
 
+static void report_crash(struct vcpu *vcpu, uint64_t control)
+{
+	struct crash crash;
+
+	crash_read(vcpu, control, &crash);
+	crash_say(&crash);
+	crash_registers(vcpu);
+	vcpu->crashed(vcpu->context, &crash, false);
+}
+
+static void report_triple_fault(struct vcpu *vcpu)
+{
+	struct crash crash = {0};
+
+	snprintf(crash.message, sizeof(crash.message), "processor %u: triple fault", vcpu->index);
+	crash_say(&crash);
+	crash_registers(vcpu);
+	vcpu->crashed(vcpu->context, &crash, true);
+}
+
 static void do_system_event(struct vcpu *vcpu)
 {
 	switch (vcpu->run->system_event.type) {
 	case KVM_SYSTEM_EVENT_SHUTDOWN: vcpu->end(vcpu->context, OUTCOME_POWER_OFF); break;
 	case KVM_SYSTEM_EVENT_RESET: vcpu->end(vcpu->context, OUTCOME_RESET); break;
-	case KVM_SYSTEM_EVENT_CRASH:
-		crash_report(vcpu);
-		vcpu->end(vcpu->context, OUTCOME_CRASH);
-		break;
+	case KVM_SYSTEM_EVENT_CRASH: report_crash(vcpu, vcpu->run->system_event.data[0]); break;
 	default: break;
 	}
+}
+
+/* Only what kvm_take_crash_msrs() has asked for comes here. */
+static void do_write_msr(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->msr.error = 0;
+	if (run->msr.index != HV_MSR_CRASH_CTL) {
+		run->msr.error = !crash_msr_write(vcpu->crash_msrs, run->msr.index, run->msr.data);
+	} else if (run->msr.data & HV_CRASH_NOTIFY) {
+		report_crash(vcpu, run->msr.data);
+	}
+}
+
+static void do_read_msr(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	uint64_t value = 0;
+
+	run->msr.error = !crash_msr_read(vcpu->crash_msrs, run->msr.index, &value);
+	run->msr.data = value;
 }
 
 static void do_exit(struct vcpu *vcpu)
@@ -151,11 +191,9 @@ static void do_exit(struct vcpu *vcpu)
 		break;
 	case KVM_EXIT_HYPERV: do_hyperv(vcpu); break;
 	case KVM_EXIT_SYSTEM_EVENT: do_system_event(vcpu); break;
-	case KVM_EXIT_SHUTDOWN:
-		say_error("processor %u: triple fault", vcpu->index);
-		crash_registers(vcpu);
-		vcpu->end(vcpu->context, OUTCOME_CRASH);
-		break;
+	case KVM_EXIT_X86_RDMSR: do_read_msr(vcpu); break;
+	case KVM_EXIT_X86_WRMSR: do_write_msr(vcpu); break;
+	case KVM_EXIT_SHUTDOWN: report_triple_fault(vcpu); break;
 	case KVM_EXIT_FAIL_ENTRY:
 	case KVM_EXIT_INTERNAL_ERROR:
 	default:
@@ -167,14 +205,53 @@ static void do_exit(struct vcpu *vcpu)
 	}
 }
 
+void vcpu_gate_init(struct vcpu_gate *gate)
+{
+	pthread_mutex_init(&gate->lock, NULL);
+	pthread_cond_init(&gate->opened, NULL);
+	atomic_store(&gate->closed, false);
+}
+
+void vcpu_gate_close(struct vcpu_gate *gate)
+{
+	atomic_store(&gate->closed, true);
+}
+
+void vcpu_gate_open(struct vcpu_gate *gate)
+{
+	pthread_mutex_lock(&gate->lock);
+	atomic_store(&gate->closed, false);
+	pthread_cond_broadcast(&gate->opened);
+	pthread_mutex_unlock(&gate->lock);
+}
+
+/* Stopping goes through the gate. */
+static void pass_gate(const struct vcpu *vcpu)
+{
+	struct vcpu_gate *gate = vcpu->gate;
+
+	if (!atomic_load(&gate->closed)) {
+		return;
+	}
+	pthread_mutex_lock(&gate->lock);
+	while (atomic_load(&gate->closed) && !atomic_load(&vcpu->stop)) {
+		pthread_cond_wait(&gate->opened, &gate->lock);
+	}
+	pthread_mutex_unlock(&gate->lock);
+}
+
 static void *vcpu_thread(void *argument)
 {
 	struct vcpu *vcpu = argument;
 
 	running = vcpu->run;
-	while (!atomic_load(&vcpu->stop)) {
+	for (;;) {
 		int result;
 
+		pass_gate(vcpu);
+		if (atomic_load(&vcpu->stop)) {
+			break;
+		}
 		synic_deliver(&vcpu->synic);
 		result = ioctl(vcpu->fd, KVM_RUN, 0);
 		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_RELAXED);
@@ -210,7 +287,10 @@ void vcpu_kick(struct vcpu *vcpu)
 void vcpu_stop(struct vcpu *vcpu)
 {
 	if (vcpu->started) {
+		pthread_mutex_lock(&vcpu->gate->lock);
 		atomic_store(&vcpu->stop, true);
+		pthread_cond_broadcast(&vcpu->gate->opened);
+		pthread_mutex_unlock(&vcpu->gate->lock);
 		vcpu_kick(vcpu);
 		pthread_join(vcpu->thread, NULL);
 		vcpu->started = false;

@@ -21,17 +21,36 @@ enum outcome {
 	OUTCOME_FAILED, /* our fault or KVM's, told on stderr */
 };
 
+struct crash;
+struct crash_msrs;
+
+/* Where the processors wait while the partition is paused; one gate for all of them. */
+struct vcpu_gate {
+	pthread_mutex_t lock;
+	pthread_cond_t opened;
+	atomic_bool closed;
+};
+
+void vcpu_gate_init(struct vcpu_gate *gate);
+/* From now on who comes by waits; vcpu_kick() makes a processor come by. From any thread. */
+void vcpu_gate_close(struct vcpu_gate *gate);
+void vcpu_gate_open(struct vcpu_gate *gate);
+
 struct vcpu {
 	unsigned index;
 	const struct kvm *kvm;
 	const struct gmem *memory;
 	const struct bus *bus;
+	struct vcpu_gate *gate;
+	struct crash_msrs *crash_msrs;
 	struct synic_vp synic;
 	/* HvPostMessage from the guest, already copied. Returns an HV_STATUS_*. */
 	uint16_t (*post_message)(void *context, uint32_t connection, uint32_t type,
 				 const void *payload, uint32_t length);
 	/* The guest, or its processor, wants this end. */
 	void (*end)(void *context, enum outcome outcome);
+	/* The guest says that it crashed; `dead`: this processor cannot go on. */
+	void (*crashed)(void *context, const struct crash *crash, bool dead);
 	void *context;
 
 	int fd;

@@ -79,6 +79,17 @@ struct vmbus_initiate_contact {
 } __attribute__((packed));
 _Static_assert(sizeof(struct vmbus_initiate_contact) == 40, "initiate contact");
 
+/*
+ * Before 2.4 guest and host share this page: a bit for each channel, set by who signals, then cleared by who is signalled. The
+ * host tells by event flag 0, the guest by VMBUS_CONNECTION_EVENT (Win7 only for channels without an interrupt of their own).
+ */
+#define VMBUS_INTERRUPT_WORDS 512u
+struct vmbus_interrupt_page {
+	uint32_t to_guest[VMBUS_INTERRUPT_WORDS];
+	uint32_t to_host[VMBUS_INTERRUPT_WORDS];
+};
+_Static_assert(sizeof(struct vmbus_interrupt_page) == 4096, "interrupt page");
+
 struct vmbus_version_response {
 	struct vmbus_header header;
 	uint8_t supported;
@@ -107,6 +118,7 @@ struct vmbus_offer {
 	uint32_t channel;
 	uint8_t monitor;
 	uint8_t monitor_allocated;
+	/* Since Win7: */
 	uint16_t dedicated_interrupt; /* bit 0: signal `connection`, not VMBUS_CONNECTION_EVENT */
 	uint32_t connection;
 } __attribute__((packed));
@@ -114,6 +126,7 @@ _Static_assert(sizeof(struct vmbus_offer) == 196, "offer");
 _Static_assert(offsetof(struct vmbus_offer, flags) == 56, "offer flags");
 _Static_assert(offsetof(struct vmbus_offer, channel) == 184, "offer channel");
 _Static_assert(offsetof(struct vmbus_offer, connection) == 192, "offer connection");
+#define VMBUS_OFFER_WS2008_SIZE offsetof(struct vmbus_offer, dedicated_interrupt)
 
 /* Rescind, close and "relid released" name a channel and nothing else. */
 struct vmbus_channel_message {

@@ -26,14 +26,20 @@ void channel_send_offer(struct vmbus_channel *channel)
 	if (offering->pipe) {
 		offer.user[0] = VMBUS_PIPE_MESSAGE;
 	}
-	bus_post(channel->bus, &offer, sizeof(offer));
+	bus_post(channel->bus, &offer,
+		 channel->bus->version == VMBUS_VERSION_WS2008 ? VMBUS_OFFER_WS2008_SIZE
+							       : sizeof(offer));
 }
 
 static void signal_guest(struct vmbus_channel *channel)
 {
 	const struct vmbus_host *host = &channel->bus->host;
 
-	host->signal(host->context, channel->target_vp, channel->id);
+	if (channel->bus->interrupts) {
+		shared_signal(channel->bus, channel->target_vp, channel->id);
+	} else {
+		host->signal(host->context, channel->target_vp, channel->id);
+	}
 }
 
 static bool push(struct vmbus_channel *channel, const struct vmbus_out_packet *packet,
@@ -237,7 +243,7 @@ static bool map_rings(struct vmbus_channel *channel, const struct vmbus_open *me
 
 static void unmap_rings(struct vmbus_channel *channel)
 {
-	gmem_unmap_frames(channel->rings, channel->pages);
+	gmem_unmap_frames(channel->bus->host.memory, channel->rings, channel->pages);
 	channel->rings = NULL;
 }
 
@@ -296,6 +302,13 @@ void channel_close(struct vmbus_channel *channel)
 	unmap_rings(channel);
 }
 
+void channel_wake(struct vmbus_channel *channel)
+{
+	if (channel->state == CHANNEL_OPEN) {
+		event_signal(channel->watch.fd);
+	}
+}
+
 void channel_modify(struct vmbus_channel *channel, uint32_t target_vp)
 {
 	struct vmbus_modify_channel_response response = {
@@ -326,6 +339,7 @@ struct vmbus_channel *vmbus_offer(struct vmbus *bus, const struct vmbus_offering
 		if (channel->state == CHANNEL_FREE) {
 			channel->offering = *offering;
 			channel->state = CHANNEL_OFFERED;
+			bus->channels = bus->channels > id ? bus->channels : id + 1;
 			if (bus->state == BUS_OFFERING) {
 				channel_send_offer(channel);
 			}
@@ -373,7 +387,7 @@ void *vmbus_map_gpadl(struct vmbus_channel *channel, uint32_t id, uint32_t *byte
 	return gpadl_map(channel->bus, gpadl);
 }
 
-void vmbus_unmap_gpadl(void *view, size_t pages)
+void vmbus_unmap_gpadl(struct vmbus_channel *channel, void *view, size_t pages)
 {
-	gmem_unmap_frames(view, pages);
+	gmem_unmap_frames(channel->bus->host.memory, view, pages);
 }

@@ -71,9 +71,13 @@ struct vmbus {
 	enum bus_state state;
 	uint32_t version;
 	unsigned message_vp;
+	/* Before 2.4, while connected: the guest's interrupt page, and its signals for all channels. */
+	struct vmbus_interrupt_page *interrupts;
+	struct loop_watch shared_watch;
 	struct gpadl *gpadls;
 	unsigned gpadl_count;
 	uint32_t all_frames;
+	uint32_t channels; /* above every number that was ever used */
 	struct vmbus_channel channel[MAX_CHANNELS];
 	uint8_t packet[MAX_PACKET];
 };
@@ -82,11 +86,19 @@ struct vmbus {
 void bus_post(struct vmbus *bus, const void *message, uint32_t length);
 struct vmbus_channel *bus_channel(struct vmbus *bus, uint32_t id);
 
+/* shared.c: how versions before 2.4 signal. */
+/* False where the page is not RAM, or nothing can be hooked. */
+bool shared_begin(struct vmbus *bus, uint64_t interrupt_page);
+void shared_end(struct vmbus *bus);
+void shared_signal(struct vmbus *bus, unsigned vp, uint32_t channel);
+
 /* channel.c */
 void channel_send_offer(struct vmbus_channel *channel);
 void channel_open(struct vmbus_channel *channel, const struct vmbus_open *message);
 void channel_close(struct vmbus_channel *channel);
 void channel_modify(struct vmbus_channel *channel, uint32_t target_vp);
+/* The guest has signalled it. */
+void channel_wake(struct vmbus_channel *channel);
 /* The number may be used again. */
 void channel_free(struct vmbus_channel *channel);
 

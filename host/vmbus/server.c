@@ -38,7 +38,7 @@ struct vmbus *vmbus_create(const struct vmbus_host *host)
 static void disconnect(struct vmbus *bus)
 {
 	bus->state = BUS_DISCONNECTED;
-	for (uint32_t id = 1; id < MAX_CHANNELS; id++) {
+	for (uint32_t id = 1; id < bus->channels; id++) {
 		struct vmbus_channel *channel = &bus->channel[id];
 
 		channel_close(channel);
@@ -47,6 +47,7 @@ static void disconnect(struct vmbus *bus)
 		}
 	}
 	gpadl_forget_all(bus);
+	shared_end(bus);
 	bus->version = 0;
 }
 
@@ -66,9 +67,10 @@ uint32_t vmbus_version(const struct vmbus *bus)
 static bool supported(uint32_t version)
 {
 	static const uint32_t versions[] = {
-	    VMBUS_VERSION_WIN8,       VMBUS_VERSION_WIN8_1,     VMBUS_VERSION_WIN10,
-	    VMBUS_VERSION_WIN10_V4_1, VMBUS_VERSION_WIN10_V5,   VMBUS_VERSION_WIN10_V5_1,
-	    VMBUS_VERSION_WIN10_V5_2, VMBUS_VERSION_WIN10_V5_3,
+	    VMBUS_VERSION_WS2008,     VMBUS_VERSION_WIN7,       VMBUS_VERSION_WIN8,
+	    VMBUS_VERSION_WIN8_1,     VMBUS_VERSION_WIN10,      VMBUS_VERSION_WIN10_V4_1,
+	    VMBUS_VERSION_WIN10_V5,   VMBUS_VERSION_WIN10_V5_1, VMBUS_VERSION_WIN10_V5_2,
+	    VMBUS_VERSION_WIN10_V5_3,
 	};
 
 	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
@@ -87,7 +89,9 @@ static void initiate_contact(struct vmbus *bus, const void *bytes, uint32_t leng
 	(void)length;
 	disconnect(bus);
 	bus->message_vp = message->target_vp < bus->host.cpus ? message->target_vp : 0;
-	response.supported = supported(message->version);
+	response.supported =
+	    supported(message->version) &&
+	    (message->version >= VMBUS_VERSION_WIN8 || shared_begin(bus, message->interrupt_page));
 	if (response.supported) {
 		bus->version = message->version;
 		bus->state = BUS_CONNECTED;
@@ -109,7 +113,7 @@ static void request_offers(struct vmbus *bus, const void *bytes, uint32_t length
 		return;
 	}
 	bus->state = BUS_OFFERING;
-	for (uint32_t id = 1; id < MAX_CHANNELS; id++) {
+	for (uint32_t id = 1; id < bus->channels; id++) {
 		if (bus->channel[id].state == CHANNEL_OFFERED) {
 			channel_send_offer(&bus->channel[id]);
 		}

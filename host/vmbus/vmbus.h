@@ -86,7 +86,7 @@ bool vmbus_complete(struct vmbus_channel *channel, uint64_t transaction, const v
 
 /* A contiguous view of the GPADL `id`, which the guest made for this channel. NULL where there is none. Unmap it. */
 void *vmbus_map_gpadl(struct vmbus_channel *channel, uint32_t id, uint32_t *bytes, size_t *pages);
-void vmbus_unmap_gpadl(void *view, size_t pages);
+void vmbus_unmap_gpadl(struct vmbus_channel *channel, void *view, size_t pages);
 
 /*
  * The guest memory that a GPA-direct packet names, as host addresses. Returns the number of iovecs (0: no data) or -1

@@ -24,13 +24,15 @@ static unsigned owed;
 static void create(void)
 {
 	char path[64];
+	struct block_source source = {path, XD_FORMAT_RAW, false, NULL};
+	struct xd_error error;
 	int fd = memfd_create("disk", 0);
 
 	fake_create(&guest);
 	FUZZ_CHECK(fd >= 0 && ftruncate(fd, DISK_SIZE) == 0);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	FUZZ_CHECK(block_pool_init(&pool, &guest.loop, 1, ring_create()) == 0);
-	FUZZ_CHECK(block_open(&disk, &pool, path, XD_FORMAT_RAW, false) == 0);
+	FUZZ_CHECK(block_open(&disk, &pool, &source, &error) == 0);
 	controller = storvsp_create(guest.bus, 0, FAKE_CPUS);
 	FUZZ_CHECK(controller && storvsp_insert(controller, 0, &disk, false));
 }

@@ -33,14 +33,17 @@ static const struct vmbus_device_ops ops = {
 static struct fake_guest guest;
 static struct fake_channel channel;
 
-static void start(void)
+/* Of the three ways to signal. */
+static void start(uint8_t way)
 {
+	static const uint32_t versions[] = {VMBUS_VERSION_WIN10_V5_3, VMBUS_VERSION_WIN10_V5_3,
+					    VMBUS_VERSION_WIN7, VMBUS_VERSION_WS2008};
 	struct vmbus_offer offer;
 
 	guest.next_frame = 1;
 	guest.next_gpadl = 1;
 	guest.head = guest.tail = 0;
-	FUZZ_CHECK(fake_connect(&guest, VMBUS_VERSION_WIN10_V5_3) && fake_offer(&guest, &offer) &&
+	FUZZ_CHECK(fake_connect(&guest, versions[way % 4]) && fake_offer(&guest, &offer) &&
 		   fake_open(&channel, &guest, &offer, 3));
 }
 
@@ -101,7 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fake_create(&guest);
 		vmbus_offer(guest.bus, &offering);
 	}
-	start();
+	start(fuzz_byte(&input));
 	while (input.left) {
 		switch (fuzz_byte(&input) % 4) {
 		case 0: post(&input); break;
@@ -110,6 +113,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		default: read_answers(); break;
 		}
 	}
-	start();
+	start(0);
 	return 0;
 }

@@ -24,7 +24,11 @@ static void raise_interrupt(void *context, unsigned vp, unsigned flag)
 {
 	struct fake_guest *guest = context;
 
-	assert(vp < FAKE_CPUS && flag > 0 && flag < 2048);
+	assert(vp < FAKE_CPUS && flag < 2048);
+	for (unsigned i = 0; flag == 0 && guest->interrupts && i < 8; i++) {
+		guest->taken[i] = guest->interrupts->to_guest[i];
+		guest->interrupts->to_guest[i] = 0;
+	}
 	guest->signals++;
 }
 
@@ -67,7 +71,8 @@ void fake_create(struct fake_guest *guest)
 	};
 
 	memset(guest, 0, sizeof(*guest));
-	if (gmem_create(&guest->memory, FAKE_MEMORY) < 0 || loop_init(&guest->loop) < 0) {
+	if (gmem_create(&guest->memory, FAKE_MEMORY, FAKE_MEMORY_MOST) < 0 ||
+	    loop_init(&guest->loop) < 0) {
 		abort();
 	}
 	guest->next_frame = 1;
@@ -180,11 +185,19 @@ bool fake_gpadl(struct fake_guest *guest, uint32_t channel, uint32_t id, uint64_
 
 bool fake_connect(struct fake_guest *guest, uint32_t version)
 {
-	const struct vmbus_initiate_contact contact = {.header.number = VMBUS_INITIATE_CONTACT,
-						       .version = version};
+	struct vmbus_initiate_contact contact = {.header.number = VMBUS_INITIATE_CONTACT,
+						 .version = version};
 	const struct vmbus_header offers = {.number = VMBUS_REQUEST_OFFERS};
 	const struct vmbus_version_response *response;
 
+	/* The host lets go of the old page as soon as it hears of the new contact. */
+	guest->interrupts = NULL;
+	if (version < VMBUS_VERSION_WIN8) {
+		contact.interrupt_page = fake_frames(guest, 1, (void **)&guest->interrupts)
+					 << GMEM_PAGE_SHIFT;
+		memset(guest->interrupts, 0, sizeof(*guest->interrupts));
+	}
+	guest->version = version;
 	fake_post(guest, &contact, sizeof(contact));
 	response = fake_next(guest, VMBUS_VERSION_RESPONSE);
 	if (!response || !response->supported) {
@@ -241,9 +254,15 @@ void fake_close(struct fake_channel *channel)
 void fake_signal(struct fake_channel *channel)
 {
 	struct fake_guest *guest = channel->guest;
+	uint32_t connection = channel->offer.connection;
 
+	if (guest->version == VMBUS_VERSION_WS2008) {
+		connection = VMBUS_CONNECTION_EVENT;
+		guest->interrupts->to_host[channel->offer.channel / 32] |=
+		    1u << (channel->offer.channel % 32);
+	}
 	for (unsigned i = 0; i < guest->hooks; i++) {
-		if (guest->hook[i].connection == channel->offer.connection) {
+		if (guest->hook[i].connection == connection) {
 			event_signal(guest->hook[i].fd);
 		}
 	}

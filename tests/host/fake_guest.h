@@ -9,10 +9,11 @@
 #include "host/loop.h"
 #include "host/vmbus/vmbus.h"
 
-#define FAKE_MEMORY   (16u << 20)
-#define FAKE_CPUS     4u
-#define FAKE_MESSAGES 512u
-#define FAKE_HOOKS    64u
+#define FAKE_MEMORY      (16u << 20)
+#define FAKE_MEMORY_MOST (32u << 20) /* by hot add */
+#define FAKE_CPUS        4u
+#define FAKE_MESSAGES    512u
+#define FAKE_HOOKS       64u
 
 struct fake_message {
 	uint32_t length;
@@ -33,6 +34,9 @@ struct fake_guest {
 		int fd;
 	} hook[FAKE_HOOKS];
 	unsigned signals; /* interrupts so far */
+	uint32_t version;
+	struct vmbus_interrupt_page *interrupts; /* before 2.4 */
+	uint32_t taken[8];                       /* what the last interrupt found there */
 	uint64_t next_frame;
 	uint32_t next_gpadl;
 };

@@ -130,7 +130,8 @@ void partition_create(struct partition *p)
 	const struct client_host host = {client_posts, client_signals, turn, p};
 
 	memset(p, 0, sizeof(*p));
-	if (gmem_create(&p->memory, (uint64_t)PARTITION_PAGES * GMEM_PAGE_SIZE) < 0 ||
+	if (gmem_create(&p->memory, (uint64_t)PARTITION_PAGES * GMEM_PAGE_SIZE,
+			(uint64_t)PARTITION_PAGES * GMEM_PAGE_SIZE) < 0 ||
 	    loop_init(&p->loop) < 0)
 		abort();
 	p->bus = vmbus_create(&server);

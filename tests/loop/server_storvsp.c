@@ -41,11 +41,13 @@ void server_destroy(struct server *s)
 void server_insert(struct server *s, unsigned lun, size_t bytes, enum server_disk kind)
 {
 	char path[64];
+	struct block_source source = {path, XD_FORMAT_RAW, kind == SERVER_READ_ONLY, NULL};
+	struct xd_error error;
 
 	s->fd[lun] = memfd_create("disk", 0);
 	assert(s->fd[lun] > 0 && ftruncate(s->fd[lun], (off_t)bytes) == 0);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->fd[lun]);
-	if (block_open(&s->disk[lun], &s->pool, path, XD_FORMAT_RAW, kind == SERVER_READ_ONLY) ||
+	if (block_open(&s->disk[lun], &s->pool, &source, &error) ||
 	    !storvsp_insert(s->controller, lun, &s->disk[lun], false)) {
 		abort();
 	}

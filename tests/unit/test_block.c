@@ -72,13 +72,15 @@ static void create(struct world *w, const struct way *way)
 				.type = way->type,
 				.flags = XD_CREATE_OVERWRITE,
 				.virtual_size = DISK_SIZE};
+	struct block_source source = {w->path, way->format, false, NULL};
+	struct xd_error error;
 
 	snprintf(w->path, sizeof(w->path), "/tmp/xenolith-block.%d", (int)getpid());
 	assert_int_equal(xd_create(&how, NULL), 0);
 	assert_int_equal(loop_init(&w->loop), 0);
 	w->ring = way->ring ? ring_create() : NULL;
 	assert_int_equal(block_pool_init(&w->pool, &w->loop, 3, w->ring), 0);
-	assert_int_equal(block_open(&w->block, &w->pool, w->path, way->format, false), 0);
+	assert_int_equal(block_open(&w->block, &w->pool, &source, &error), 0);
 	for (unsigned i = 0; i < MOST; i++) {
 		w->slot[i].world = w;
 		w->slot[i].memory = malloc(LONGEST * PAGE);

@@ -33,9 +33,11 @@ struct world {
 static void open_disk(struct world *w, struct block *disk, bool read_only)
 {
 	char path[64];
+	struct block_source source = {path, XD_FORMAT_RAW, read_only, NULL};
+	struct xd_error error;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", w->fd);
-	assert_int_equal(block_open(disk, &w->pool, path, XD_FORMAT_RAW, read_only), 0);
+	assert_int_equal(block_open(disk, &w->pool, &source, &error), 0);
 }
 
 static void ask(struct world *w, struct storvsp_packet *wire, uint64_t transaction,
@@ -153,6 +155,25 @@ static void assert_sense(const struct storvsp_request *request, uint8_t key, uin
 	assert_int_equal(request->sense[12], asc);
 }
 
+/* Linux takes a disk away for this SRB status, whatever the sense says. */
+static void assert_gone(const struct storvsp_request *request)
+{
+	assert_int_equal(request->srb_status, STORVSP_SRB_INVALID_LUN | STORVSP_SRB_SENSE_VALID);
+	assert_int_equal(request->sense[2], 5);
+	assert_int_equal(request->sense[12], 0x25);
+}
+
+/* One notification is on its way to the guest; it is no answer. */
+static void take_notification(struct world *w)
+{
+	struct vmbus_in_packet in;
+
+	assert_true(fake_receive(&w->channel, &in));
+	assert_int_equal(in.type, VMBUS_PACKET_IN_BAND);
+	assert_int_equal(((const struct storvsp_packet *)(const void *)in.payload)->operation,
+			 STORVSP_ENUMERATE_BUS);
+}
+
 static void what_is_written_is_read_back(void **state)
 {
 	static const uint8_t write[16] = {0x2a, 0, 0, 0, 0, 5, 0, 0, 12},
@@ -250,8 +271,8 @@ static void an_absent_lun_says_so(void **state)
 
 	assert_good(command(w, 3, inquiry, 0, 36), 36);
 	assert_int_equal(w->data[0], 0x7f);
-	assert_sense(command(w, 3, ready, 0, 0), 5, 0x25);
-	assert_sense(command(w, 200, ready, 0, 0), 5, 0x25);
+	assert_gone(command(w, 3, ready, 0, 0));
+	assert_gone(command(w, 200, ready, 0, 0));
 	assert_good(command(w, 0, ready, 0, 0), 0);
 }
 
@@ -264,17 +285,37 @@ static void a_read_only_disk_refuses_writes(void **state)
 	block_close(&w->disk);
 	open_disk(w, &w->disk, true);
 	assert_true(storvsp_insert(w->controller, 0, &w->disk, false));
-	/* Two notifications are on their way to the guest; they are no answers. */
-	for (unsigned i = 0; i < 2; i++) {
-		struct vmbus_in_packet in;
-
-		assert_true(fake_receive(&w->channel, &in));
-		assert_int_equal(in.type, VMBUS_PACKET_IN_BAND);
-		assert_int_equal(
-		    ((const struct storvsp_packet *)(const void *)in.payload)->operation,
-		    STORVSP_ENUMERATE_BUS);
-	}
+	take_notification(w);
+	take_notification(w);
 	assert_sense(command(w, 0, write, 0, 512), 7, 0x27);
+}
+
+static void a_disk_that_is_taken_out_is_gone(void **state)
+{
+	static const uint8_t ready[16] = {0};
+	struct world *w = *state;
+
+	storvsp_remove(w->controller, 0);
+	take_notification(w);
+	assert_gone(command(w, 0, ready, 0, 0));
+}
+
+static void a_disk_that_grew_says_so_once(void **state)
+{
+	static const uint8_t ready[16] = {0}, inquiry[16] = {0x12, 0, 0, 0, 36};
+	static const uint8_t capacity[16] = {0x25};
+	struct world *w = *state;
+	struct xd_error error;
+
+	assert_int_equal(block_grow(&w->disk, 2 * DISK_SIZE, &error), 0);
+	storvsp_resized(w->controller, 0);
+	take_notification(w);
+	assert_good(command(w, 0, inquiry, 0, 36), 36);
+	assert_sense(command(w, 0, ready, 0, 0), 6, 0x2a);
+	assert_int_equal(w->answer.request.sense[13], 9);
+	assert_good(command(w, 0, ready, 0, 0), 0);
+	assert_good(command(w, 0, capacity, 0, 8), 8);
+	assert_int_equal(w->data[2] << 8 | w->data[3], 2 * BLOCKS - 1);
 }
 
 static void memory_that_is_none_is_refused_and_answered(void **state)
@@ -360,6 +401,8 @@ int main(void)
 	    TEST(a_discard_beyond_the_disk_changes_nothing),
 	    TEST(an_absent_lun_says_so),
 	    TEST(a_read_only_disk_refuses_writes),
+	    TEST(a_disk_that_is_taken_out_is_gone),
+	    TEST(a_disk_that_grew_says_so_once),
 	    TEST(memory_that_is_none_is_refused_and_answered),
 	    TEST(unknown_operations_and_short_packets_are_answered),
 	    TEST(subchannels_carry_commands_and_go_with_the_primary_one),

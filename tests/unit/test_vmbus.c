@@ -85,9 +85,10 @@ static int teardown(void **state)
 static void every_version_that_linux_asks_for_is_spoken(void **state)
 {
 	static const uint32_t versions[] = {
-	    VMBUS_VERSION_WIN8,       VMBUS_VERSION_WIN8_1,     VMBUS_VERSION_WIN10,
-	    VMBUS_VERSION_WIN10_V4_1, VMBUS_VERSION_WIN10_V5,   VMBUS_VERSION_WIN10_V5_1,
-	    VMBUS_VERSION_WIN10_V5_2, VMBUS_VERSION_WIN10_V5_3,
+	    VMBUS_VERSION_WS2008,     VMBUS_VERSION_WIN7,       VMBUS_VERSION_WIN8,
+	    VMBUS_VERSION_WIN8_1,     VMBUS_VERSION_WIN10,      VMBUS_VERSION_WIN10_V4_1,
+	    VMBUS_VERSION_WIN10_V5,   VMBUS_VERSION_WIN10_V5_1, VMBUS_VERSION_WIN10_V5_2,
+	    VMBUS_VERSION_WIN10_V5_3,
 	};
 	struct world *w = *state;
 
@@ -129,6 +130,60 @@ static void packets_go_both_ways(void **state)
 	assert_true(in.transaction == 5);
 	assert_memory_equal(in.payload, "12345678", 8);
 	assert_int_equal(w->guest.signals, 1);
+}
+
+/* Before 2.4 both ways of signalling go by one page; Win7 has a connection for each channel to the host already. */
+static void old_versions_signal_by_the_shared_page(void **state)
+{
+	static const uint32_t versions[] = {VMBUS_VERSION_WS2008, VMBUS_VERSION_WIN7};
+	const struct vmbus_out_packet packet = {.type = VMBUS_PACKET_IN_BAND,
+						.flags = VMBUS_PACKET_WANTS_COMPLETION,
+						.payload[0] = {"12345678", 8}};
+	struct world *w = *state;
+	struct vmbus_in_packet in;
+
+	for (size_t i = 0; i < 2; i++) {
+		assert_true(fake_connect(&w->guest, versions[i]));
+		assert_true(fake_offer(&w->guest, &w->offer));
+		assert_true(fake_open(&w->channel, &w->guest, &w->offer, 16));
+		w->guest.signals = 0;
+		assert_true(fake_send(&w->channel, &packet));
+		assert_true(fake_receive(&w->channel, &in));
+		assert_memory_equal(in.payload, "12345678", 8);
+		assert_int_equal(w->guest.signals, 1);
+		assert_int_equal(w->guest.taken[0], 1u << w->offer.channel);
+		assert_int_equal(w->guest.interrupts->to_host[0], 0);
+	}
+}
+
+static void an_offer_of_the_first_version_ends_before_the_connection(void **state)
+{
+	struct world *w = *state;
+	const struct fake_message *message;
+
+	assert_true(fake_connect(&w->guest, VMBUS_VERSION_WS2008));
+	message = &w->guest.message[w->guest.tail % FAKE_MESSAGES];
+	assert_int_equal(message->length, 190);
+}
+
+static void an_interrupt_page_that_is_no_memory_is_refused(void **state)
+{
+	static const uint64_t pages[] = {FAKE_MEMORY, 0x1001, UINT64_MAX & ~0xfffull};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		const struct vmbus_initiate_contact contact = {.header.number =
+								   VMBUS_INITIATE_CONTACT,
+							       .version = VMBUS_VERSION_WIN7,
+							       .interrupt_page = pages[i]};
+		const struct vmbus_version_response *response;
+
+		fake_post(&w->guest, &contact, sizeof(contact));
+		response = fake_next(&w->guest, VMBUS_VERSION_RESPONSE);
+		assert_non_null(response);
+		assert_int_equal(response->supported, 0);
+	}
+	assert_int_equal(w->guest.hooks, 0);
 }
 
 static void answers_wait_for_room_and_none_is_lost(void **state)
@@ -311,6 +366,12 @@ int main(void)
 					    teardown),
 	    cmocka_unit_test_setup_teardown(an_offer_says_what_the_device_is, connected, teardown),
 	    cmocka_unit_test_setup_teardown(packets_go_both_ways, connected, teardown),
+	    cmocka_unit_test_setup_teardown(old_versions_signal_by_the_shared_page, setup,
+					    teardown),
+	    cmocka_unit_test_setup_teardown(
+		an_offer_of_the_first_version_ends_before_the_connection, setup, teardown),
+	    cmocka_unit_test_setup_teardown(an_interrupt_page_that_is_no_memory_is_refused, setup,
+					    teardown),
 	    cmocka_unit_test_setup_teardown(answers_wait_for_room_and_none_is_lost, connected,
 					    teardown),
 	    cmocka_unit_test_setup_teardown(a_channel_can_be_closed_and_opened_again, connected,

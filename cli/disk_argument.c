@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/disk_argument.h"
+
+#include <string.h>
+
+#include "host/say.h"
+
+/* By the name, never by the content: a guest can write into a raw disk what looks like a VHD and names any parent. */
+static enum xd_format format_of(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	if (dot && strcasecmp(dot, ".vhdx") == 0) {
+		return XD_FORMAT_VHDX;
+	}
+	return dot && strcasecmp(dot, ".vhd") == 0 ? XD_FORMAT_VHD : XD_FORMAT_RAW;
+}
+
+static int take_option(struct machine_disk *disk, const char *option)
+{
+	if (strcmp(option, "ro") == 0) {
+		disk->read_only = true;
+		return 0;
+	}
+	if (strncmp(option, "format=", 7) == 0) {
+		disk->format = xd_format_by_name(option + 7);
+		if (disk->format != XD_FORMAT_ANY) {
+			return 0;
+		}
+	}
+	return say_error("%s: %s is neither ro nor format=raw, vhd or vhdx", disk->path, option);
+}
+
+int disk_argument(struct machine_disk *disk, char *value)
+{
+	char *option;
+
+	*disk = (struct machine_disk){.path = strsep(&value, ",")};
+	disk->format = format_of(disk->path);
+	while ((option = strsep(&value, ","))) {
+		if (take_option(disk, option) < 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
