@@ -6,7 +6,7 @@ CLI_RUN := $(wildcard cli/run.c)
 CLI_SOURCES := $(filter-out cli/run.c,$(wildcard cli/*.c))
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/%.o)
 CLI_CFLAGS = $(shell pkg-config --cflags json-c libnbd) $(if $(CLI_RUN),-DXENOLITH_WITH_RUN)
-CLI_LIBS = $(shell pkg-config --libs json-c libnbd) -lm -pthread
+CLI_LIBS = $(shell pkg-config --libs json-c) -lm -pthread
 XENOLITH := $(BUILD)/xenolith
 
 $(CLI_OBJECTS): $(BUILD)/%.o: %.c | deps-stamp

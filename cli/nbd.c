@@ -2,13 +2,13 @@
 /* Formats that are not ours, by way of qemu-nbd: libnbd starts it and ends it with the handle. */
 #include <errno.h>
 #include <inttypes.h>
-#include <libnbd.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
 #include "cli/copy.h"
+#include "cli/libnbd.h"
 #include "disk/driver.h"
 
 #define MOST (32u << 20) /* bytes a request; NBD servers take at least this */
@@ -17,14 +17,14 @@ extern char **environ;
 
 static int nbd_fail(struct xd_error *err)
 {
-	xd_fail(err, XD_E_IO, XD_NO_OFFSET, "qemu-nbd: %s", nbd_get_error());
-	err->sys = nbd_get_errno();
+	xd_fail(err, XD_E_IO, XD_NO_OFFSET, "qemu-nbd: %s", libnbd.get_error());
+	err->sys = libnbd.get_errno();
 	return XD_E_IO;
 }
 
 static struct nbd_handle *connect_to(const char *path, const char *format, bool write)
 {
-	struct nbd_handle *nbd = nbd_create();
+	struct nbd_handle *nbd = libnbd_load() ? libnbd.create() : NULL;
 	/* Writes go through the cache of a file that is useless until it is whole; the flush at the end counts. */
 	char *const reader[] = {"qemu-nbd", "-r", "-f", (char *)format, "--", (char *)path, NULL};
 	char *const writer[] = {"qemu-nbd",        "--cache=writeback",
@@ -32,11 +32,13 @@ static struct nbd_handle *connect_to(const char *path, const char *format, bool 
 				(char *)format,    "--",
 				(char *)path,      NULL};
 
-	if (nbd && !nbd_add_meta_context(nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) &&
-	    !nbd_connect_systemd_socket_activation(nbd, (char **)(write ? writer : reader)))
+	if (nbd && !libnbd.add_meta_context(nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) &&
+	    !libnbd.connect_systemd_socket_activation(nbd, (char **)(write ? writer : reader)))
 		return nbd;
-	cli_complain("%s: qemu-nbd: %s", path, nbd_get_error());
-	nbd_close(nbd);
+	if (nbd) {
+		cli_complain("%s: qemu-nbd: %s", path, libnbd.get_error());
+		libnbd.close(nbd);
+	}
 	return NULL;
 }
 
@@ -74,10 +76,10 @@ static int nbd_extent(struct source *s, uint64_t offset, uint64_t *length, bool 
 	struct first first = {0};
 
 	*zero = false;
-	if (!nbd_can_meta_context(s->state, LIBNBD_CONTEXT_BASE_ALLOCATION))
+	if (!libnbd.can_meta_context(s->state, LIBNBD_CONTEXT_BASE_ALLOCATION))
 		return 0;
-	if (nbd_block_status(s->state, *length, offset,
-			     (nbd_extent_callback){on_extent, &first, NULL}, 0) < 0)
+	if (libnbd.block_status(s->state, *length, offset,
+				(nbd_extent_callback){on_extent, &first, NULL}, 0) < 0)
 		return nbd_fail(err);
 	if (first.seen) {
 		*length = xd_min(*length, first.length);
@@ -89,13 +91,13 @@ static int nbd_extent(struct source *s, uint64_t offset, uint64_t *length, bool 
 static int nbd_read(struct source *s, void *buf, size_t length, uint64_t offset,
 		    struct xd_error *err)
 {
-	return nbd_pread(s->state, buf, length, offset, 0) < 0 ? nbd_fail(err) : 0;
+	return libnbd.pread(s->state, buf, length, offset, 0) < 0 ? nbd_fail(err) : 0;
 }
 
 static void nbd_end_source(struct source *s)
 {
-	nbd_shutdown(s->state, 0);
-	nbd_close(s->state);
+	libnbd.shutdown(s->state, 0);
+	libnbd.close(s->state);
 }
 
 int source_open_nbd(struct source *s, const char *path, const char *format)
@@ -107,7 +109,7 @@ int source_open_nbd(struct source *s, const char *path, const char *format)
 	*s = (struct source){
 	    .extent = nbd_extent, .read = nbd_read, .close = nbd_end_source, .state = nbd};
 	s->logical_sector = XD_SECTOR;
-	s->size = nbd_get_size(nbd);
+	s->size = libnbd.get_size(nbd);
 	return CLI_OK;
 }
 
@@ -118,7 +120,7 @@ static int nbd_write(struct sink *s, const void *buf, size_t length, uint64_t of
 {
 	for (size_t at = 0, n; at < length; at += n) {
 		n = xd_min(length - at, MOST);
-		if (nbd_pwrite(s->state, (const char *)buf + at, n, offset + at, 0) < 0)
+		if (libnbd.pwrite(s->state, (const char *)buf + at, n, offset + at, 0) < 0)
 			return nbd_fail(err);
 	}
 	return 0;
@@ -126,13 +128,13 @@ static int nbd_write(struct sink *s, const void *buf, size_t length, uint64_t of
 
 static int nbd_finish(struct sink *s, struct xd_error *err)
 {
-	return nbd_flush(s->state, 0) < 0 ? nbd_fail(err) : 0;
+	return libnbd.flush(s->state, 0) < 0 ? nbd_fail(err) : 0;
 }
 
 static void nbd_end_sink(struct sink *s)
 {
-	nbd_shutdown(s->state, 0);
-	nbd_close(s->state);
+	libnbd.shutdown(s->state, 0);
+	libnbd.close(s->state);
 }
 
 static int qemu_img_create(const char *path, const char *format, uint64_t size)
