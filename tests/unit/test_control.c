@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/* The control socket: lines in pieces, files that come along, clients that misbehave. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "host/control.h"
+
+struct world {
+	struct loop loop;
+	struct control *control;
+	int client;
+	char name[32];
+	char verb[64], argument[256];
+	unsigned obeyed, files, keep;
+	int kept;
+};
+
+static struct json_object *obey(void *context, const char *verb, char *argument,
+				struct control_files *files)
+{
+	struct world *w = context;
+
+	snprintf(w->verb, sizeof(w->verb), "%s", verb);
+	snprintf(w->argument, sizeof(w->argument), "%.255s", argument);
+	w->obeyed++;
+	w->files = files->count;
+	if (w->keep && files->count) {
+		w->kept = files->fd[0];
+		files->fd[0] = -1;
+	}
+	return strcmp(verb, "no") == 0 ? control_refuse("not %d", 7) : control_done();
+}
+
+static size_t input(void *context, const uint8_t *bytes, size_t count)
+{
+	struct world *w = context;
+
+	snprintf(w->argument, sizeof(w->argument), "%.*s", (int)count, (const char *)bytes);
+	return count;
+}
+
+static int join(const struct world *w)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char folder[64];
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	assert_int_equal(control_folder(folder, sizeof(folder), false), 0);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s.sock", folder, w->name);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static void pump(struct world *w)
+{
+	while (loop_turn(&w->loop, 0)) {
+	}
+}
+
+static int setup(void **state)
+{
+	static const struct control_ops ops = {.obey = obey, .input = input};
+	struct world *w = calloc(1, sizeof(*w));
+
+	*state = w;
+	w->kept = -1;
+	snprintf(w->name, sizeof(w->name), "test-%d", (int)getpid());
+	assert_int_equal(loop_init(&w->loop), 0);
+	w->control = control_create(&w->loop, w->name, &ops, w);
+	assert_non_null(w->control);
+	w->client = join(w);
+	pump(w);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	close(w->client);
+	control_destroy(w->control);
+	loop_destroy(&w->loop);
+	free(w);
+	return 0;
+}
+
+static void say(struct world *w, const char *text)
+{
+	assert_int_equal(send(w->client, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+	pump(w);
+}
+
+static void assert_hears(struct world *w, const char *line)
+{
+	char text[256];
+	ssize_t count = recv(w->client, text, sizeof(text) - 1, MSG_DONTWAIT);
+
+	assert_true(count > 0);
+	text[count] = '\0';
+	assert_string_equal(text, line);
+}
+
+static void a_line_may_come_in_pieces(void **state)
+{
+	struct world *w = *state;
+
+	say(w, "att");
+	assert_int_equal(w->obeyed, 0);
+	say(w, "ach some file, with spaces\nno\n");
+	assert_int_equal(w->obeyed, 2);
+	assert_hears(w, "{\"ok\":true}\n{\"error\":\"not 7\"}\n");
+	say(w, "attach some file, with spaces\n");
+	assert_string_equal(w->verb, "attach");
+	assert_string_equal(w->argument, "some file, with spaces");
+}
+
+static void a_line_without_end_ends_the_connection(void **state)
+{
+	struct world *w = *state;
+	static char text[CONTROL_LINE_MAX + 1];
+
+	memset(text, 'x', sizeof(text) - 1);
+	say(w, text);
+	assert_int_equal(recv(w->client, text, 1, MSG_DONTWAIT), 0);
+	assert_int_equal(w->obeyed, 0);
+}
+
+static void send_files(struct world *w, const char *text, int fd, unsigned count)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(64 * sizeof(int))];
+	} control = {.head = {CMSG_LEN(count * sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+	struct iovec iov = {(char *)(uintptr_t)text, strlen(text)};
+	struct msghdr message = {.msg_iov = &iov,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+
+	for (unsigned i = 0; i < count; i++) {
+		memcpy(CMSG_DATA(&control.head) + i * sizeof(int), &fd, sizeof(int));
+	}
+	assert_int_equal(sendmsg(w->client, &message, MSG_NOSIGNAL), strlen(text));
+	pump(w);
+}
+
+/* How many ends of a pipe are open elsewhere shows when our own is closed. */
+static bool still_open(int reader)
+{
+	char byte;
+
+	return read(reader, &byte, 1) < 0;
+}
+
+static void files_that_nobody_takes_are_closed(void **state)
+{
+	struct world *w = *state;
+	int ends[2];
+
+	assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+	w->keep = 1;
+	send_files(w, "attach\n", ends[1], 2);
+	assert_int_equal(w->files, 2);
+	close(ends[1]);
+	assert_true(still_open(ends[0]));
+	close(w->kept);
+	assert_false(still_open(ends[0]));
+	close(ends[0]);
+}
+
+static void more_files_than_fit_are_closed_too(void **state)
+{
+	struct world *w = *state;
+	int ends[2];
+
+	assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+	send_files(w, "att", ends[1], CONTROL_MAX_FILES);
+	send_files(w, "ach\n", ends[1], CONTROL_MAX_FILES);
+	assert_int_equal(w->files, CONTROL_MAX_FILES);
+	close(ends[1]);
+	assert_false(still_open(ends[0]));
+	close(ends[0]);
+}
+
+static void files_of_a_client_that_leaves_are_closed(void **state)
+{
+	struct world *w = *state;
+	int ends[2];
+
+	assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+	send_files(w, "att", ends[1], 1);
+	close(ends[1]);
+	assert_true(still_open(ends[0]));
+	shutdown(w->client, SHUT_RDWR);
+	pump(w);
+	assert_false(still_open(ends[0]));
+	close(ends[0]);
+}
+
+static void after_console_the_connection_carries_it(void **state)
+{
+	struct world *w = *state;
+
+	say(w, "console\n");
+	assert_hears(w, "{\"ok\":true}\n");
+	control_console(w->control, (const uint8_t *)"login: ", 7);
+	assert_hears(w, "login: ");
+	say(w, "root");
+	assert_string_equal(w->argument, "root");
+	assert_int_equal(w->obeyed, 0);
+}
+
+static void a_name_is_one_guests_alone(void **state)
+{
+	static const struct control_ops ops = {.obey = obey, .input = input};
+	struct world *w = *state;
+
+	assert_null(control_create(&w->loop, w->name, &ops, w));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    TEST(a_line_may_come_in_pieces),
+	    TEST(a_line_without_end_ends_the_connection),
+	    TEST(files_that_nobody_takes_are_closed),
+	    TEST(more_files_than_fit_are_closed_too),
+	    TEST(files_of_a_client_that_leaves_are_closed),
+	    TEST(after_console_the_connection_carries_it),
+	    TEST(a_name_is_one_guests_alone),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
