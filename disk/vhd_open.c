@@ -110,21 +110,34 @@ static int choose_footer(struct xd_image *image, uint64_t size, struct xd_error 
 	return 0;
 }
 
+static int set_size(struct xd_image *image, uint64_t size, struct xd_error *err)
+{
+	if (size % VHD_SECTOR || size > UINT32_MAX * (uint64_t)VHD_SECTOR)
+		return xd_fail(err, XD_E_CORRUPT, vhd_of(image)->footer_at, "a disk of %llu bytes",
+			       (unsigned long long)size);
+	image->virtual_size = size;
+	return 0;
+}
+
+/* Where the geometry was to count and cannot be what was meant. */
+static int use_current_size(struct xd_image *image, struct xd_error *err)
+{
+	struct vhd *v = vhd_of(image);
+
+	v->size_rule = VHD_SIZE_CURRENT;
+	return set_size(image, vhd_get64(v->footer.current_size), err);
+}
+
 static int check_footer(struct xd_image *image, struct xd_error *err)
 {
 	struct vhd *v = vhd_of(image);
 	uint32_t version = vhd_get32(v->footer.version);
-	uint64_t size = vhd_disk_size(&v->footer);
 
 	if (version >> 16 != VHD_VERSION_1_0 >> 16)
 		return xd_fail(err, XD_E_UNSUPPORTED, v->footer_at, "VHD version %u.%u",
 			       version >> 16, version & 0xffff);
-	if (size % VHD_SECTOR || size > UINT32_MAX * (uint64_t)VHD_SECTOR)
-		return xd_fail(err, XD_E_CORRUPT, v->footer_at, "a disk of %llu bytes",
-			       (unsigned long long)size);
 	v->size_rule = vhd_size_rule(&v->footer);
-	image->virtual_size = size;
-	return 0;
+	return set_size(image, vhd_disk_size(&v->footer), err);
 }
 
 /* --- fixed -------------------------------------------------------------------------------------------------------------- */
@@ -138,12 +151,8 @@ static int open_fixed(struct xd_image *image, uint64_t file_size, struct xd_erro
 	v->head_bad = false;
 	if (image->virtual_size <= room)
 		return 0;
-	/* A geometry that promises more than the file holds cannot be what was meant. */
-	if (v->size_rule == VHD_SIZE_CHS && vhd_get64(v->footer.current_size) <= room) {
-		v->size_rule = VHD_SIZE_CURRENT;
-		image->virtual_size = vhd_get64(v->footer.current_size);
-		return 0;
-	}
+	if (v->size_rule == VHD_SIZE_CHS && vhd_get64(v->footer.current_size) <= room)
+		return use_current_size(image, err);
 	if (image->flags & XD_OPEN_LENIENT) {
 		image->virtual_size = room;
 		return 0;
@@ -179,6 +188,7 @@ static int check_header(struct xd_image *image, uint64_t file_size, struct xd_er
 {
 	struct vhd *v = vhd_of(image);
 	uint64_t at = vhd_get64(v->footer.data_offset), blocks;
+	int r;
 
 	v->block_size = vhd_get32(v->header.block_size);
 	v->room = vhd_get32(v->header.max_table_entries);
@@ -188,11 +198,10 @@ static int check_header(struct xd_image *image, uint64_t file_size, struct xd_er
 		return xd_fail(err, XD_E_CORRUPT, at, "a block size of %u", v->block_size);
 	v->block_shift = __builtin_ctz(v->block_size);
 	v->bitmap_size = vhd_bitmap_bytes(v->block_size);
-	if (v->size_rule == VHD_SIZE_CHS && image->virtual_size > (uint64_t)v->room
-								      << v->block_shift) {
-		v->size_rule = VHD_SIZE_CURRENT;
-		image->virtual_size = vhd_get64(v->footer.current_size);
-	}
+	if (v->size_rule == VHD_SIZE_CHS &&
+	    image->virtual_size > (uint64_t)v->room << v->block_shift &&
+	    (r = use_current_size(image, err)))
+		return r;
 	blocks = (image->virtual_size + v->block_size - 1) >> v->block_shift;
 	if (blocks > v->room)
 		return xd_fail(err, XD_E_CORRUPT, at,

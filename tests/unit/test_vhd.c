@@ -139,6 +139,31 @@ static void sizes_up_to_the_limit_and_no_further(void **state)
 	end(how.io);
 }
 
+/* The geometry counts, is larger than the table or the file, and current_size, which then has to stand in, makes no sense either. */
+static void a_current_size_that_stands_in_is_checked_too(void **state)
+{
+	static const uint64_t sizes[] = {UINT64_MAX, UINT64_MAX - 511, 1ull << 63, 1000};
+	static const enum xd_type types[] = {XD_TYPE_DYNAMIC, XD_TYPE_FIXED};
+
+	(void)state;
+	for (size_t i = 0; i < 8; i++) {
+		struct xd_io io = make(types[i / 4], XD_PROFILE_NONE, MIB, 0);
+		uint64_t tail = tool_size(io) - 512;
+		struct vhd_footer f = footer_at(io, tail);
+		struct xd_image *image;
+
+		memcpy(f.creator_app, "vpc ", 4);
+		f.cylinders = vhd_put16(60000);
+		f.heads = 16;
+		f.sectors_per_track = 63;
+		f.current_size = vhd_put64(sizes[i % 4]);
+		put_footer(io, tail, f);
+		FAILS(XD_E_CORRUPT, tool_open(io, 0, &image, &err));
+		FAILS(XD_E_CORRUPT, tool_open(io, XD_OPEN_WRITE, &image, &err));
+		end(io);
+	}
+}
+
 static void azure_images_are_whole_mebibytes(void **state)
 {
 	struct xd_io io = make(XD_TYPE_FIXED, XD_PROFILE_AZURE, 5 * MIB + 512, 0);
@@ -655,6 +680,7 @@ int main(void)
 	    cmocka_unit_test(creator_decides_which_size_counts),
 	    cmocka_unit_test(largest_geometry_means_current_size),
 	    cmocka_unit_test(sizes_up_to_the_limit_and_no_further),
+	    cmocka_unit_test(a_current_size_that_stands_in_is_checked_too),
 	    cmocka_unit_test(azure_images_are_whole_mebibytes),
 	    cmocka_unit_test(either_footer_is_enough),
 	    cmocka_unit_test(two_wrong_footers_are_an_error_and_repairable),
