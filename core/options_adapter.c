@@ -24,11 +24,13 @@ const struct option adapter_option_table[] = {
      .help = "what follows a crash of the guest or the adapter (default: reset)"},
     {"mem", OPTION_IS_SIZE(OPTIONS, mem, 32 * MIB, 1024 * GIB),
      .help = "memory that the guest gets at most (default: all there is)"},
+    {"mtu", OPTION_IS_UINT(OPTIONS, mtu, 68, 9000),
+     .help = "what the guest's interfaces carry, where the host agrees (default: 1500)"},
 };
 const size_t adapter_option_count = sizeof(adapter_option_table) / sizeof(adapter_option_table[0]);
 
 bool adapter_options_parse(const char *line, struct adapter_options *o, char *error, size_t size)
 {
-	*o = (struct adapter_options){.loglevel = OPT_LOG_INFO, .ring = 1};
+	*o = (struct adapter_options){.loglevel = OPT_LOG_INFO, .ring = 1, .mtu = 1500};
 	return options_parse(adapter_option_table, adapter_option_count, line, o, error, size);
 }

@@ -19,6 +19,7 @@ struct adapter_options {
 	enum option_xpti xpti;
 	enum option_crash crash;
 	uint64_t mem; /* bytes; 0: all there is */
+	uint64_t mtu; /* of the guest's network */
 	char no_hv
 	    [256]; /* names separated by commas, as adapter/hv/features.h takes them; empty: none */
 };

@@ -33,6 +33,7 @@
 #include <xen/features.h>
 
 static struct guest_image image;
+static struct adapter_options options;
 
 /* What a kernel may require of us: see core/kimage.h on why this is not what get_features answers. */
 #define FEATURES                                                                         \
@@ -147,7 +148,7 @@ static _Noreturn void boot_on_vp(void)
 	hv_console_init();
 	start_secondaries();
 	build_guest(&image);
-	hv_devices_init();
+	hv_devices_init((unsigned)options.mtu);
 	log_info("entering the guest after %lu us; own memory %lu of %lu KiB", clock_now() / 1000,
 		 memory_pool_used() >> 10, memory_pool_size() >> 10);
 	if (!mmu_load_l4(vp->kernel_cr3 >> PAGE_SHIFT))
@@ -203,7 +204,6 @@ static unsigned vps_wanted(const struct adapter_options *options)
 
 _Noreturn void adapter_main(const struct bootinfo *boot)
 {
-	static struct adapter_options options;
 	const char *why;
 	unsigned vps;
 

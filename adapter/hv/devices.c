@@ -11,14 +11,14 @@
 /* A host under load takes its time; a guest without its root disk is of no use. */
 #define SETTLE_NS 10000000000ull
 
-void hv_devices_init(void)
+void hv_devices_init(unsigned mtu)
 {
 	if (!hv_has(HV_F_VMBUS)) {
 		log_info("vmbus: not offered: no disks, no network");
 		return;
 	}
 	storvsc_init();
-	netvsc_init();
+	netvsc_init(mtu);
 	ic_init();
 	hv_vmbus_connect();
 	if (!hv_vmbus_settle(SETTLE_NS))

@@ -17,6 +17,6 @@
 void hv_boot_init(void);
 void hv_vp_init(unsigned vp);
 void hv_console_init(void);
-void hv_devices_init(void);
+void hv_devices_init(unsigned mtu);
 
 #endif

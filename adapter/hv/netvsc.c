@@ -27,6 +27,7 @@
 /* VP 0's. */
 static struct netvsc *devices[DEVICES_MAX];
 static unsigned nr_devices;
+static uint16_t wanted_mtu;
 
 static void free_device(struct netvsc *device)
 {
@@ -113,6 +114,7 @@ static struct netvsc *make_device(void)
 		return NULL;
 	device->pages = pages;
 	device->net.ops = &netvsc_net_ops;
+	device->net.mtu = wanted_mtu;
 	device->control = device_pages(1);
 	if (!device->control || !make_queues(device, nr_queues) || !make_buffers(device)) {
 		free_device(device);
@@ -253,7 +255,8 @@ static const struct hv_driver driver = {
     .work = work,
 };
 
-void netvsc_init(void)
+void netvsc_init(unsigned mtu)
 {
+	wanted_mtu = (uint16_t)mtu;
 	hv_vmbus_register(&driver);
 }

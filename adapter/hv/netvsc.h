@@ -3,7 +3,7 @@
 #ifndef XENOLITH_HV_NETVSC_H
 #define XENOLITH_HV_NETVSC_H
 
-/* Boot, before hv_vmbus_connect(). */
-void netvsc_init(void);
+/* Boot, before hv_vmbus_connect(). `mtu`: what the host is asked to carry, without the Ethernet header. */
+void netvsc_init(unsigned mtu);
 
 #endif

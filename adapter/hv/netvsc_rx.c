@@ -212,14 +212,12 @@ static void pay(struct netvsc_queue *queue)
 
 static bool receive(struct netvsc_queue *queue, const struct vmbus_in_packet *packet)
 {
-	bool wanted = packet->flags & VMBUS_PACKET_WANTS_COMPLETION;
-
 	if (queue->nr_owed == NETVSC_OWED_MAX)
 		pay(queue);
 	queue->refused = queue->nr_owed == NETVSC_OWED_MAX;
 	if (queue->refused || !receive_ranges(queue, packet))
 		return false;
-	if (wanted && complete(queue, packet->transaction) == VMBUS_RING_FULL)
+	if (complete(queue, packet->transaction) == VMBUS_RING_FULL)
 		queue->owed[queue->nr_owed++] = packet->transaction;
 	return true;
 }

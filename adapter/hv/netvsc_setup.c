@@ -11,7 +11,6 @@
 #include "adapter/x86/mem.h"
 #include "core/string.h"
 
-#define DEFAULT_MTU  1500u
 #define ETHERNET     14u
 #define MTU_LEAST    68u
 #define MAX_TRANSFER 0x4000u
@@ -72,7 +71,8 @@ static enum outcome say_config(struct netvsc *device)
 {
 	const struct nvsp_message message = {
 	    .type = NVSP_SEND_NDIS_CONFIG,
-	    .ndis_config = {.mtu = DEFAULT_MTU + ETHERNET, .capabilities = {NVSP_CAPABILITY_8021Q}},
+	    .ndis_config = {.mtu = device->net.mtu + ETHERNET,
+			    .capabilities = {NVSP_CAPABILITY_8021Q}},
 	};
 
 	return device->version >= NVSP_VERSION_2 ? say(device, &message, false) : DONE;
@@ -249,7 +249,6 @@ static enum outcome on_mac(struct netvsc *device, const uint8_t *value, uint32_t
 
 static enum outcome ask_mtu(struct netvsc *device)
 {
-	device->net.mtu = DEFAULT_MTU;
 	return query(device, OID_GEN_MAXIMUM_FRAME_SIZE);
 }
 
@@ -260,7 +259,7 @@ static enum outcome on_mtu(struct netvsc *device, const uint8_t *value, uint32_t
 	if (length < sizeof(mtu))
 		return FAILED;
 	memcpy(&mtu, value, sizeof(mtu));
-	if (mtu >= MTU_LEAST && mtu <= NET_PACKET_MAX - ETHERNET)
+	if (mtu >= MTU_LEAST && mtu < device->net.mtu)
 		device->net.mtu = (uint16_t)mtu;
 	return DONE;
 }

@@ -588,7 +588,7 @@ static void start(void)
 	memset(asked, 0, sizeof(asked));
 	nr_sent = nr_asked = 0;
 	client_start(&host, machine, 1, GUEST - 1);
-	client_netvsc_start(CLIENT_VPS);
+	client_netvsc_start(CLIENT_VPS, 1500);
 	hv_vmbus_connect();
 	client_message(&response, sizeof(response));
 }

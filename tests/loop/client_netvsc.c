@@ -13,12 +13,12 @@ cpumask_t hv_started(void)
 	return (cpumask_t){(1ull << started) - 1};
 }
 
-void client_netvsc_start(unsigned vps)
+void client_netvsc_start(unsigned vps, unsigned mtu)
 {
 	started = vps;
 	nr_devices = 0;
 	memset(devices, 0, sizeof(devices));
-	netvsc_init();
+	netvsc_init(mtu);
 }
 
 static bool queue_is_at_rest(const struct netvsc_queue *queue)

@@ -7,7 +7,7 @@
 struct net_device;
 
 /* netvsc_init() of a new life, in which so many VPs have started. */
-void client_netvsc_start(unsigned vps);
+void client_netvsc_start(unsigned vps, unsigned mtu);
 /* Whether every packet, section and completion of a device's queues is accounted for, nothing being under way. */
 bool client_netvsc_is_at_rest(struct net_device *device);
 

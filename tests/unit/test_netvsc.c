@@ -33,7 +33,7 @@ static struct {
 	unsigned queue;
 	uint32_t length;
 	bool good;
-	uint8_t bytes[2048];
+	uint8_t bytes[9216];
 } received[FRAMES];
 
 struct sent {
@@ -123,7 +123,7 @@ static const struct net_backend_ops backend_ops = {.send = backend_send, .resume
 
 /* ---- the world ---- */
 
-static void start(unsigned vps)
+static void start(unsigned vps, unsigned mtu)
 {
 	device = NULL;
 	queues = removals = links = nr_received = nr_sent = nr_out = resumes = 0;
@@ -132,7 +132,7 @@ static void start(unsigned vps)
 	backend = (struct net_backend){.ops = &backend_ops};
 	partition_create(&part);
 	server = netvsp_create(part.bus, 0, CLIENT_VPS, address, &backend);
-	client_netvsc_start(vps);
+	client_netvsc_start(vps, mtu);
 	hv_vmbus_connect();
 	partition_run(&part);
 	assert_non_null(device);
@@ -141,14 +141,21 @@ static void start(unsigned vps)
 static int setup(void **state)
 {
 	(void)state;
-	start(1);
+	start(1, 1500);
+	return 0;
+}
+
+static int setup_jumbo(void **state)
+{
+	(void)state;
+	start(1, 9000);
 	return 0;
 }
 
 static int setup_wide(void **state)
 {
 	(void)state;
-	start(CLIENT_VPS);
+	start(CLIENT_VPS, 1500);
 	return 0;
 }
 
@@ -445,7 +452,7 @@ static void one_segment_is_not_a_large_send(void **state)
 
 static bool arrive(uint8_t fill, uint32_t length, bool checked)
 {
-	uint8_t frame[2048];
+	uint8_t frame[9216];
 
 	memset(frame, fill, sizeof(frame));
 	return backend.receive(backend.adapter, frame, length, checked);
@@ -462,6 +469,20 @@ static void frames_come_in(void **state)
 	assert_true(received[0].good && !received[1].good);
 	assert_int_equal(received[1].length, 1514);
 	assert_int_equal(received[1].bytes[1513], 2);
+}
+
+static void large_frames_are_carried_where_both_want_it(void **state)
+{
+	(void)state;
+	assert_int_equal(device->mtu, 9000);
+	assert_true(arrive(5, 9014, true));
+	partition_run(&part);
+	assert_int_equal(nr_received, 1);
+	assert_int_equal(received[0].length, 9014);
+	assert_int_equal(received[0].bytes[9013], 5);
+	transmit(make(FRAME, 9014, 0), 0);
+	finish(0);
+	assert_true(nr_out == 1 && arrived(0, &sent[0]));
 }
 
 /* Waking the host only for that costs more than the frame: it hears with the next packet, or when the VP rests. */
@@ -619,7 +640,7 @@ static int setup_going(void **state)
 {
 	static size_t free_pages;
 
-	start(CLIENT_VPS);
+	start(CLIENT_VPS, 1500);
 	free_pages = client_free_pages() + 500;
 	*state = &free_pages;
 	return 0;
@@ -644,6 +665,8 @@ int main(void)
 	    TEST(news_behind_frames_reaches_vp_0),
 	    TEST(a_front_end_that_leaves_lets_frames_go),
 	    TEST(the_link_is_told),
+	    cmocka_unit_test_setup_teardown(large_frames_are_carried_where_both_want_it,
+					    setup_jumbo, teardown),
 	    cmocka_unit_test_setup_teardown(every_vp_has_a_queue, setup_wide, teardown),
 	    cmocka_unit_test_setup_teardown(an_adapter_that_goes_answers_everything, setup_going,
 					    teardown),
