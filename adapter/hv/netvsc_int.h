@@ -83,6 +83,7 @@ struct netvsc {
 	uint32_t version;
 	uint32_t request;        /* the last control message's number */
 	bool asking;             /* it waits for its answer */
+	bool wide;               /* the filter takes what is for others too */
 	uint32_t transaction;    /* of the last message */
 	unsigned max_queues;     /* that the host offers */
 	unsigned queues_settled; /* sub-channels that have opened, or will not */

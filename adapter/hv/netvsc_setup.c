@@ -391,13 +391,30 @@ static enum outcome on_rss(struct netvsc *device, const uint8_t *value, uint32_t
 	return DONE;
 }
 
-/* A guest of Xen may have addresses of its own behind the interface: it gets what the switch lets through. */
-static enum outcome set_filter(struct netvsc *device)
+static enum outcome ask_filter(struct netvsc *device, uint32_t more)
 {
-	const uint32_t filter = NDIS_PACKET_DIRECTED | NDIS_PACKET_ALL_MULTICAST |
-				NDIS_PACKET_BROADCAST | NDIS_PACKET_PROMISCUOUS;
+	const uint32_t filter =
+	    NDIS_PACKET_DIRECTED | NDIS_PACKET_ALL_MULTICAST | NDIS_PACKET_BROADCAST | more;
 
 	return request(device, RNDIS_SET, OID_GEN_CURRENT_PACKET_FILTER, &filter, sizeof(filter));
+}
+
+/* A guest of Xen may have addresses of its own behind the interface: it gets what the switch lets through. */
+static enum outcome set_wide_filter(struct netvsc *device)
+{
+	return ask_filter(device, NDIS_PACKET_PROMISCUOUS);
+}
+
+static enum outcome on_wide_filter(struct netvsc *device, const uint8_t *value, uint32_t length)
+{
+	(void)value, (void)length;
+	device->wide = true;
+	return DONE;
+}
+
+static enum outcome set_filter(struct netvsc *device)
+{
+	return device->wide ? DONE : ask_filter(device, 0);
 }
 
 /* ---- ready ---- */
@@ -497,6 +514,7 @@ static const struct step steps[] = {
     {.name = "link", .ask = ask_link, .rndis = on_link, .optional = true},
     {.name = "queues", .ask = ask_rss, .rndis = on_rss, .optional = true},
     {.name = "sub-channels", .ask = ask_queues, .nvsp = on_queues, .optional = true},
+    {.name = "wide filter", .ask = set_wide_filter, .rndis = on_wide_filter, .optional = true},
     {.name = "filter", .ask = set_filter, .rndis = on_set},
     {.name = "appearing", .ask = appear},
     {.name = "sub-channels opening", .ask = await_queues},

@@ -45,4 +45,5 @@ LOOP_NETVSP_SRC = $(filter-out $(HOST_VMBUS_SRC) host/netvsp.c,$(HOST_NETVSP_SRC
 
 $(eval $(call unit_test,netvsc,tests/unit/test_netvsc.c $(LOOP_CLIENT_SRC) $(LOOP_NETVSC_SRC) $$$$(LOOP_SERVER_SRC) \
 	tests/loop/server_netvsp.c $$$$(LOOP_NETVSP_SRC)))
+$(eval $(call unit_test,netvsc_frame,tests/unit/test_netvsc_frame.c adapter/hv/netvsc_frame.c host/net_finish.c))
 $(eval $(call fuzzer,netvsc,tests/fuzz/fuzz_netvsc.c $(LOOP_CLIENT_SRC) $(LOOP_NETVSC_SRC)))
