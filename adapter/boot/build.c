@@ -107,9 +107,11 @@ static void fill_p2m(const struct guest_image *image)
 
 	for (uint64_t pfn = 0; pfn < domain.nr_pages; pfn++)
 		p2m[pfn] = M2P_INVALID;
-	for (uint64_t pfn = at.first; pfn < at.end; pfn++)
-		give(pfn, (region_ma >> PAGE_SHIFT) + pfn - at.first);
+	/* First the initrd, which may lie in the region: what the region has there is then free for others. */
 	give_initrd(image);
+	for (uint64_t pfn = at.first; pfn < at.end; pfn++)
+		if (p2m[pfn] == M2P_INVALID)
+			give(pfn, (region_ma >> PAGE_SHIFT) + pfn - at.first);
 	for (uint64_t pfn = 0; pfn < domain.nr_pages; pfn++)
 		if (p2m[pfn] == M2P_INVALID && free_frame(pfn))
 			give(pfn, pfn);
