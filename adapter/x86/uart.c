@@ -22,9 +22,12 @@ static enum uart_state state;
 static unsigned tx_room; /* bytes that the transmit FIFO certainly takes */
 static int tx_lock;
 
-/* Filled by uart_poll and emptied by console_read, both on VP 0 with interrupts off. */
+/* The receive buffer. Any VP fills and empties it: the one that takes the interrupt, and each whose guest's console asks for input. */
 static char rx[RX_SIZE];
 static unsigned rx_head, rx_tail;
+static struct lock rx_lock;
+static bool rx_irq;   /* the interrupt is in use */
+static bool rx_quiet; /* and off, because the buffer is full */
 
 static uint8_t reg_read(unsigned reg)
 {
@@ -64,8 +67,10 @@ void uart_init(void)
 
 void uart_irq_on(void)
 {
-	if (state == UART_PRESENT || state == UART_STUCK)
-		reg_write(UART_IER, UART_IER_RX);
+	if (state != UART_PRESENT && state != UART_STUCK)
+		return;
+	rx_irq = true;
+	reg_write(UART_IER, UART_IER_RX);
 }
 
 static bool tx_wait(void)
@@ -129,20 +134,21 @@ void console_write(const char *text, size_t length)
 		__atomic_store_n(&tx_lock, 0, __ATOMIC_RELEASE);
 }
 
-/* The receive buffer. Any VP reads from it: the one that takes the interrupt, and each whose guest's console asks for input. */
-static struct lock rx_lock;
-
 static bool rx_fill(void)
 {
 	if (state != UART_PRESENT && state != UART_STUCK)
 		return false;
-	/* With the buffer full the bytes stay in the UART; the edge-triggered line cannot storm meanwhile. */
 	while (rx_head - rx_tail < RX_SIZE) {
 		uint8_t lsr = reg_read(UART_LSR);
 
 		if (!(lsr & UART_LSR_READY) || lsr == 0xff)
 			break;
 		rx[rx_head++ % RX_SIZE] = (char)reg_read(UART_DATA);
+	}
+	/* What is left stays in the UART; a line that is level-triggered would storm meanwhile. */
+	if (rx_irq && !rx_quiet && rx_head - rx_tail == RX_SIZE) {
+		rx_quiet = true;
+		reg_write(UART_IER, 0);
 	}
 	return rx_head != rx_tail;
 }
@@ -165,6 +171,11 @@ size_t console_read(char *buffer, size_t size)
 	rx_fill();
 	while (n < size && rx_tail != rx_head)
 		buffer[n++] = rx[rx_tail++ % RX_SIZE];
+	/* If bytes wait, this raises the line, on either kind of trigger. */
+	if (rx_quiet && n) {
+		rx_quiet = false;
+		reg_write(UART_IER, UART_IER_RX);
+	}
 	lock_drop(&rx_lock);
 	return n;
 }
