@@ -51,6 +51,8 @@ $(eval $(call fuzzer,ic,tests/fuzz/fuzz_ic.c $(HOST_IC_SRC)))
 # The guest's integration components against the host's, in one process.
 HV_IC_SRC := $(sort $(wildcard adapter/hv/ic*.c)) core/fmt.c
 $(eval $(call unit_test,hv_ic,tests/unit/test_hv_ic.c tests/host/fake_hv.c $(HV_IC_SRC) $(HOST_IC_SRC)))
+$(eval $(call unit_test,hv_balloon,tests/unit/test_hv_balloon.c adapter/hv/balloon.c tests/host/fake_hv.c $(HV_IC_SRC) $(HOST_IC_SRC)))
+$(eval $(call fuzzer,hv_balloon,tests/fuzz/fuzz_hv_balloon.c adapter/hv/balloon.c tests/host/fake_hv.c $(HV_IC_SRC) $(HOST_IC_SRC)))
 $(eval $(call fuzzer,hv_ic,tests/fuzz/fuzz_hv_ic.c tests/host/fake_hv.c $(HV_IC_SRC) $(HOST_IC_SRC)))
 $(eval $(call unit_test,balloon,tests/unit/test_balloon.c host/balloon.c $(HOST_VMBUS_SRC)))
 $(eval $(call fuzzer,balloon,tests/fuzz/fuzz_balloon.c host/balloon.c $(HOST_VMBUS_SRC)))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which drivers there are for the devices on VMBus. */
+#include "adapter/hv/balloon.h"
 #include "adapter/hv/discover.h"
 #include "adapter/hv/hv.h"
 #include "adapter/hv/netvsc.h"
@@ -20,6 +21,7 @@ void hv_devices_init(unsigned mtu)
 	storvsc_init();
 	netvsc_init(mtu);
 	ic_init();
+	balloon_init();
 	hv_vmbus_connect();
 	if (!hv_vmbus_settle(SETTLE_NS))
 		log_warning("vmbus: some device is not ready yet; the guest starts without it");

@@ -46,6 +46,16 @@ void xen_control_memory(uint64_t kib);
 uint64_t xen_control_memory_now(void);
 
 /*
+ * Pages, by machine frame, that the guest has given up: they wait with the adapter for the guest to want them again, or for the host to take
+ * them. What the host has taken is not touched until it gives it back.
+ */
+uint64_t xen_control_pages_waiting(void);
+/* False where none waits. */
+bool xen_control_page_take(uint64_t *frame);
+/* False for a page that the host has not taken. */
+bool xen_control_page_give(uint64_t frame);
+
+/*
  * Whether the guest gets on: a number that grows from call to call while its vCPUs take the events that come to them. It stands still once
  * none of them has done so for some seconds; one that nothing has come to is idle, or computes, and is well.
  */

@@ -26,6 +26,7 @@ enum frame_flag {
 	    << 1, /* pinned as a page table: a write through a read-only mapping of it is to be let through */
 	FRAME_L4 =
 	    1 << 2, /* pinned as an L4, or loaded as one: its slots 256 to 271 are the adapter's */
+	FRAME_HOST = 1 << 3, /* given up by the guest, and taken by the host: not there at all */
 };
 
 enum vcpu_state { VCPU_ABSENT, VCPU_DOWN, VCPU_UP };
@@ -66,6 +67,7 @@ struct domain {
 	struct lock memory_lock;
 	uint64_t
 	    free_head; /* frames that the guest gave back: a list through the frames, 0 ends it */
+	uint64_t free_pages; /* in that list */
 	struct vcpu vcpus[MAX_VPS];
 	struct evtchn evtchn;
 };

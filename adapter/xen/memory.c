@@ -3,6 +3,7 @@
 #include "core/xen_abi.h"
 #include <xen/memory.h>
 
+#include "adapter/seam/control.h"
 #include "adapter/x86/asm.h"
 #include "adapter/x86/traps.h"
 #include "adapter/xen/domain.h"
@@ -20,24 +21,65 @@ struct e820_entry {
 _Static_assert(sizeof(struct e820_entry) == 20, "ACPI 15.1");
 
 /* The list's link is in the free frame itself. */
-static void free_frame(uint64_t m)
+static void push_free(uint64_t m)
 {
 	*(uint64_t *)mfn_to_va(mfn(m)) = domain.free_head;
 	domain.free_head = m;
 	domain.frames[m] = 0;
+	domain.free_pages++;
+}
+
+static bool pop_free(uint64_t *m, enum frame_flag becomes)
+{
+	if (!domain.free_head)
+		return false;
+	*m = domain.free_head;
+	domain.free_head = *(uint64_t *)mfn_to_va(mfn(*m));
+	domain.frames[*m] = becomes;
+	domain.free_pages--;
+	return true;
+}
+
+static void free_frame(uint64_t m)
+{
+	push_free(m);
 	m2p[m] = M2P_INVALID;
 	domain.current_pages--;
 }
 
 static bool take_frame(uint64_t *m)
 {
-	if (!domain.free_head)
+	if (!pop_free(m, FRAME_GUEST))
 		return false;
-	*m = domain.free_head;
-	domain.free_head = *(uint64_t *)mfn_to_va(mfn(*m));
-	domain.frames[*m] = FRAME_GUEST;
 	domain.current_pages++;
 	return true;
+}
+
+bool xen_control_page_take(uint64_t *frame)
+{
+	bool taken;
+
+	lock_take(&domain.memory_lock);
+	taken = pop_free(frame, FRAME_HOST);
+	lock_drop(&domain.memory_lock);
+	return taken;
+}
+
+bool xen_control_page_give(uint64_t frame)
+{
+	bool given;
+
+	lock_take(&domain.memory_lock);
+	given = frame < domain.max_mfn && domain.frames[frame] & FRAME_HOST;
+	if (given)
+		push_free(frame);
+	lock_drop(&domain.memory_lock);
+	return given;
+}
+
+uint64_t xen_control_pages_waiting(void)
+{
+	return __atomic_load_n(&domain.free_pages, __ATOMIC_RELAXED);
 }
 
 static bool own_domid(domid_t domid)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapter/hv/balloon.h"
 #include "adapter/hv/discover.h"
 #include "adapter/x86/log.h"
 
@@ -20,7 +21,7 @@ struct client {
 	bool stalled, look;
 	uint32_t length;
 	uint64_t transaction;
-	uint8_t bytes[HV_CHANNEL_PACKET_MAX];
+	_Alignas(8) uint8_t bytes[HV_CHANNEL_PACKET_MAX];
 };
 
 static const struct hv_driver *drivers[FAKE_DRIVERS];
@@ -46,6 +47,11 @@ bool hv_has(enum hv_feature feature)
 	return feature == HV_F_TIME_REF_COUNT;
 }
 
+/* Where no test needs balloons, none are linked. */
+__attribute__((weak)) void balloon_init(void)
+{
+}
+
 void hv_vmbus_register(const struct hv_driver *driver)
 {
 	assert(nr_drivers < FAKE_DRIVERS);
@@ -54,6 +60,8 @@ void hv_vmbus_register(const struct hv_driver *driver)
 
 void fake_hv_reset(void)
 {
+	if (fake_seam.alarm)
+		fake_seam.alarm->at = 0;
 	for (unsigned i = 0; i < nr_clients; i++) {
 		clients[i].channel.driver->rescinded(&clients[i].channel);
 		free(clients[i].wire);
@@ -62,6 +70,7 @@ void fake_hv_reset(void)
 	memset(&fake_seam, 0, sizeof(fake_seam));
 	memset(&fake_answer, 0, sizeof(fake_answer));
 	ic_init();
+	balloon_init();
 }
 
 static struct client *client_of(struct hv_channel *channel)
@@ -94,6 +103,18 @@ struct hv_channel *fake_hv_open(struct hv_ic *ic)
 {
 	struct client *c = add_client(&ic->driver);
 
+	c->channel.driver->offered(&c->channel);
+	return &c->channel;
+}
+
+struct hv_channel *fake_hv_open_named(const char *name)
+{
+	struct client *c = NULL;
+
+	for (unsigned i = 0; i < nr_drivers; i++)
+		if (!strcmp(drivers[i]->name, name))
+			c = add_client(drivers[i]);
+	assert(c);
 	c->channel.driver->offered(&c->channel);
 	return &c->channel;
 }
@@ -135,6 +156,36 @@ enum vmbus_ring_result hv_channel_send(struct hv_channel *channel,
 	wrapped.payload[1] = packet->payload[0];
 	wrapped.payload[0] = (struct vmbus_piece){&pipe, sizeof(pipe)};
 	return fake_send(c->wire, &wrapped) ? VMBUS_RING_OK : VMBUS_RING_FULL;
+}
+
+enum vmbus_ring_result hv_channel_send_message(struct hv_channel *channel, const void *message,
+					       uint32_t length, uint64_t transaction)
+{
+	const struct vmbus_out_packet packet = {
+	    .type = VMBUS_PACKET_IN_BAND,
+	    .transaction = transaction,
+	    .payload[0] = {message, length},
+	};
+
+	return hv_channel_send(channel, &packet, false);
+}
+
+void hv_alarm_set(struct hv_alarm *alarm, uint64_t at)
+{
+	fake_seam.alarm = alarm;
+	alarm->at = at ? at : 1;
+}
+
+void fake_hv_ring(void)
+{
+	struct hv_alarm *alarm = fake_seam.alarm;
+
+	if (!alarm || !alarm->at)
+		return;
+	if (fake_seam.now < alarm->at)
+		fake_seam.now = alarm->at;
+	alarm->at = 0;
+	alarm->ring();
 }
 
 /* Offers the packet in hand, as long as somebody asks for it. */
@@ -275,6 +326,47 @@ bool xen_control_shutdown(enum control_shutdown what)
 uint64_t xen_control_progress(void)
 {
 	return fake_seam.progress;
+}
+
+uint64_t xen_control_memory_now(void)
+{
+	return fake_seam.pages * 4;
+}
+
+void xen_control_memory(uint64_t kib)
+{
+	fake_seam.target_kib = kib;
+}
+
+uint64_t xen_control_pages_waiting(void)
+{
+	return fake_seam.waiting;
+}
+
+void fake_hv_give_up(uint64_t frame)
+{
+	assert(frame < FAKE_PAGES && fake_seam.waiting < FAKE_PAGES && fake_seam.pages);
+	fake_seam.pages--;
+	fake_seam.wait[fake_seam.waiting++] = frame;
+}
+
+bool xen_control_page_take(uint64_t *frame)
+{
+	if (!fake_seam.waiting)
+		return false;
+	*frame = fake_seam.wait[--fake_seam.waiting];
+	assert(!fake_seam.taken[*frame]);
+	fake_seam.taken[*frame] = true;
+	return true;
+}
+
+bool xen_control_page_give(uint64_t frame)
+{
+	if (frame >= FAKE_PAGES || !fake_seam.taken[frame])
+		return false;
+	fake_seam.taken[frame] = false;
+	fake_seam.wait[fake_seam.waiting++] = frame;
+	return true;
 }
 
 static struct fake_node *find(const char *path)

@@ -7,12 +7,14 @@
 #define TESTS_FAKE_HV_H
 
 #include "adapter/hv/ic.h"
+#include "adapter/hv/timer.h"
 #include "adapter/seam/clock.h"
 #include "adapter/seam/control.h"
 #include "tests/host/fake_guest.h"
 
 #define FAKE_DRIVERS 8u
 #define FAKE_NODES   128u
+#define FAKE_PAGES   4096u
 
 struct fake_node {
 	char path[832];
@@ -30,6 +32,12 @@ struct fake_seam {
 	unsigned wall_changes;
 	unsigned nodes;
 	struct fake_node node[FAKE_NODES];
+	/* Pages: what the guest has; its target, in KiB; those that it gave up, last first. */
+	uint64_t pages, target_kib;
+	unsigned waiting;
+	uint64_t wait[FAKE_PAGES];
+	bool taken[FAKE_PAGES]; /* by the host, by frame */
+	struct hv_alarm *alarm;
 };
 extern struct fake_seam fake_seam;
 
@@ -39,7 +47,7 @@ struct fake_answer {
 	bool full;      /* the ring takes nothing */
 	uint64_t transaction;
 	uint32_t length; /* of the last */
-	uint8_t bytes[HV_CHANNEL_PACKET_MAX];
+	_Alignas(8) uint8_t bytes[HV_CHANNEL_PACKET_MAX];
 };
 extern struct fake_answer fake_answer;
 
@@ -47,6 +55,12 @@ extern struct fake_answer fake_answer;
 void fake_hv_reset(void);
 /* A new channel for the service, open, which leads nowhere. */
 struct hv_channel *fake_hv_open(struct hv_ic *ic);
+/* The same for a driver, by its name. */
+struct hv_channel *fake_hv_open_named(const char *name);
+/* The guest gives up a page. */
+void fake_hv_give_up(uint64_t frame);
+/* The time comes for which the alarm is set. */
+void fake_hv_ring(void);
 void fake_hv_rescind(struct hv_channel *channel);
 /* The host sends. As the real client does it, a packet that is refused comes again once asked for. */
 void fake_hv_packet(struct hv_channel *channel, const void *payload, uint32_t length,
