@@ -16,6 +16,8 @@
 #define STATUS_NS (2000 * MS) /* between reports */
 /* A guest that gives up nothing for so long has no more to give, or no balloon driver. */
 #define PATIENCE_NS (5000 * MS)
+/* However slowly it gives, the host hears what there is after so long, and may have come to want something else. */
+#define INFLATE_NS (10000 * MS)
 
 #define KIB_PER_PAGE 4
 #define RANGES_MOST  256u /* in one message, which shall fit a page */
@@ -34,7 +36,7 @@ static struct {
 	uint32_t transaction;
 	uint64_t wanted; /* pages that the host still waits for; 0 with `inflating` off */
 	bool inflating;
-	uint64_t give_up_at, report_at;
+	uint64_t give_up_at, end_at, report_at;
 	uint32_t owed; /* bytes of `message` that the ring had no room for */
 } balloon;
 
@@ -210,7 +212,7 @@ static bool hand_over(void)
 	balloon.wanted -= taken;
 	if (taken)
 		balloon.give_up_at = now + PATIENCE_NS;
-	last = !balloon.wanted || now >= balloon.give_up_at;
+	last = !balloon.wanted || now >= balloon.give_up_at || now >= balloon.end_at;
 	if (!taken && !last)
 		return false;
 	message.inflate.head =
@@ -230,6 +232,7 @@ static void on_inflate(const struct balloon_inflate *request)
 	balloon.inflating = true;
 	balloon.wanted = request->pages;
 	balloon.give_up_at = clock_now() + PATIENCE_NS;
+	balloon.end_at = clock_now() + INFLATE_NS;
 	/* What waits already the guest need not give. */
 	target = balloon.wanted > waiting ? balloon.wanted - waiting : 0;
 	target = now > target + least ? now - target : now < least ? now : least;

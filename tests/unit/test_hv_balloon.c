@@ -157,6 +157,22 @@ static void a_guest_that_gives_nothing_keeps_what_it_has(void **state)
 	assert_int_equal(fake_seam.target_kib, (PAGES - 1) * 4);
 }
 
+static void a_guest_that_gives_slowly_is_asked_again(void **state)
+{
+	const struct balloon_inflate_response *response = body();
+	uint64_t frame = 0;
+
+	(void)state;
+	ask_for(1000);
+	do {
+		fake_hv_give_up(frame += 2);
+		fake_hv_ring();
+	} while (frame < 900 && response->count_and_more & 1);
+	assert_int_equal(response->count_and_more, 1 << 1);
+	assert_in_range(fake_seam.now, 11000000000, 11300000000);
+	assert_int_equal(fake_seam.target_kib, fake_seam.pages * 4);
+}
+
 static void the_guest_is_not_asked_for_what_it_needs(void **state)
 {
 	(void)state;
@@ -243,6 +259,7 @@ int main(void)
 	    TEST(a_host_that_takes_none_is_left_alone),
 	    READY(what_the_guest_gives_up_the_host_gets),
 	    READY(a_guest_that_gives_nothing_keeps_what_it_has),
+	    READY(a_guest_that_gives_slowly_is_asked_again),
 	    READY(the_guest_is_not_asked_for_what_it_needs),
 	    READY(pages_come_back_once),
 	    READY(nothing_is_lost_while_the_ring_is_full),
