@@ -44,7 +44,7 @@ run: all ## boot a whole Debian on the adapter from its disk; it checks itself a
 
 # Each takes a partition, so they need the guest's userland.
 CHECK_TAP += $(addprefix tests/boot/,lab linux memory refusals fallbacks power console-input console-input-smp)
-CHECK_ALL_TAP += $(addprefix tests/boot/,linux-matrix fallbacks-all stress)
+CHECK_ALL_TAP += $(addprefix tests/boot/,console-flood linux-matrix fallbacks-all stress)
 
 # The init of a guest whose host is killed.
 $(BUILD)/tests/guest/flusher: tests/system/flusher.c | deps-stamp
