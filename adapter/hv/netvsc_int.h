@@ -4,6 +4,7 @@
  *
  *   netvsc.c         channels come, open and go                 VP 0
  *   netvsc_setup.c   the conversation that makes them useful     VP 0
+ *   netvsc_rndis.c   its control messages                       VP 0
  *   netvsc_tx.c      from the guest                              any VP, under the queue's lock
  *   netvsc_rx.c      to the guest, and what completes            the channel's VP, one packet at a time
  */
