@@ -93,17 +93,29 @@ void block_done(struct block_request *request)
 	request->complete(request, request->error);
 }
 
+void block_turn(struct block_pool *pool)
+{
+	pool_turn(pool);
+	if (pool->queued) {
+		ring_turn(pool);
+		pool_turn(pool); /* what the ring gave back */
+	}
+}
+
 void block_drain(struct block *block)
 {
 	struct block_pool *pool = block->pool;
 	struct pollfd poll_done[] = {{.fd = pool->watch.fd, .events = POLLIN},
 				     {.fd = pool->ring_watch.fd, .events = POLLIN}};
 
-	ring_turn(pool);
+	block_turn(pool);
 	while (block->in_flight) {
 		poll(poll_done, pool->ring ? 2 : 1, -1);
 		pool_reap(pool);
-		ring_turn(pool);
+		if (pool->ring) {
+			ring_turn(pool);
+		}
+		block_turn(pool);
 	}
 }
 

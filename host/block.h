@@ -33,10 +33,12 @@ struct block_pool {
 	struct block_request *done, **done_end;
 	bool told;       /* the watch is signalled for what is done */
 	unsigned untold; /* what was done since, and is to be told later */
-	/* The device thread's own: */
+	/* The device thread's own: what a turn of the loop has gathered goes out at its end. */
+	struct loop_after after;
+	struct block_request *gathered, **gathered_end;
+	unsigned gathered_count;
 	struct ring *ring; /* NULL: none */
 	struct loop_watch ring_watch;
-	struct loop_after after;
 	unsigned queued, in_ring;
 };
 

@@ -8,8 +8,12 @@
 /* block.c: a request has been carried out; on the device thread. */
 void block_done(struct block_request *request);
 
+/* Hands over what was gathered for the threads and for the ring. */
+void block_turn(struct block_pool *pool);
+
 /* block_pool.c */
 void pool_submit(struct block_request *request);
+void pool_turn(struct block_pool *pool);
 /* Handles what the threads have done. */
 void pool_reap(struct block_pool *pool);
 

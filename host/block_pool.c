@@ -121,14 +121,38 @@ void pool_submit(struct block_request *request)
 
 	request->next = NULL;
 	request->generation = request->block->extents.generation;
-	pthread_mutex_lock(&pool->lock);
-	*pool->queue_end = request;
-	pool->queue_end = &request->next;
-	if (pool->idle == 0 && pool->threads < pool->max_threads) {
+	*pool->gathered_end = request;
+	pool->gathered_end = &request->next;
+	pool->gathered_count++;
+}
+
+/* With the lock held. */
+static void wake(struct block_pool *pool, unsigned requests)
+{
+	if (pool->idle < requests && pool->threads < pool->max_threads) {
 		add_thread(pool);
 	}
-	pthread_cond_signal(&pool->work);
+	if (requests > 1) {
+		pthread_cond_broadcast(&pool->work);
+	} else {
+		pthread_cond_signal(&pool->work);
+	}
+}
+
+/* All at once: a thread that is woken for each takes the processor from us for each. */
+void pool_turn(struct block_pool *pool)
+{
+	if (!pool->gathered_count) {
+		return;
+	}
+	pthread_mutex_lock(&pool->lock);
+	*pool->queue_end = pool->gathered;
+	pool->queue_end = pool->gathered_end;
+	wake(pool, pool->gathered_count);
 	pthread_mutex_unlock(&pool->lock);
+	pool->gathered = NULL;
+	pool->gathered_end = &pool->gathered;
+	pool->gathered_count = 0;
 }
 
 void pool_reap(struct block_pool *pool)
@@ -157,6 +181,11 @@ static void ready(void *context, uint32_t events)
 	pool_reap(context);
 }
 
+static void turn_ends(void *context)
+{
+	block_turn(context);
+}
+
 int block_pool_init(struct block_pool *pool, struct loop *loop, unsigned threads, struct ring *ring)
 {
 	int result;
@@ -165,6 +194,8 @@ int block_pool_init(struct block_pool *pool, struct loop *loop, unsigned threads
 	pool->max_threads = threads < BLOCK_MAX_THREADS ? threads : BLOCK_MAX_THREADS;
 	pool->queue_end = &pool->queue;
 	pool->done_end = &pool->done;
+	pool->gathered_end = &pool->gathered;
+	pool->after = (struct loop_after){turn_ends, pool, NULL};
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->work, NULL);
 	pool->watch = (struct loop_watch){event_create(), ready, pool};
@@ -177,6 +208,7 @@ int block_pool_init(struct block_pool *pool, struct loop *loop, unsigned threads
 	if (result < 0 || (result = loop_add(loop, &pool->watch, EPOLLIN)) < 0) {
 		return result;
 	}
+	loop_add_after(loop, &pool->after);
 	return ring ? ring_attach(pool) : 0;
 }
 
@@ -197,6 +229,7 @@ void block_pool_destroy(struct block_pool *pool)
 	}
 	if (pool->watch.fd >= 0) {
 		loop_remove(pool->loop, &pool->watch);
+		loop_remove_after(pool->loop, &pool->after);
 		close(pool->watch.fd);
 	}
 	pool->loop = NULL;

@@ -139,9 +139,6 @@ static unsigned reap(struct block_pool *pool)
 
 void ring_turn(struct block_pool *pool)
 {
-	if (!pool->ring) {
-		return;
-	}
 	do {
 		if (pool->queued) {
 			pool->queued = 0;
@@ -156,25 +153,13 @@ static void ring_ready(void *context, uint32_t events)
 	ring_turn(context);
 }
 
-static void turn_ends(void *context)
-{
-	struct block_pool *pool = context;
-
-	if (pool->queued) {
-		ring_turn(pool);
-	}
-}
-
 int ring_attach(struct block_pool *pool)
 {
 	pool->ring_watch = (struct loop_watch){pool->ring->uring.ring_fd, ring_ready, pool};
-	pool->after = (struct loop_after){turn_ends, pool, NULL};
-	loop_add_after(pool->loop, &pool->after);
 	return loop_add(pool->loop, &pool->ring_watch, EPOLLIN);
 }
 
 void ring_detach(struct block_pool *pool)
 {
 	loop_remove(pool->loop, &pool->ring_watch);
-	loop_remove_after(pool->loop, &pool->after);
 }

@@ -118,7 +118,7 @@ struct vmbus_offer {
 	uint32_t channel;
 	uint8_t monitor;
 	uint8_t monitor_allocated;
-	/* Since Win7: */
+	/* Since Win7; before, nobody looks at them, but Linux wants them in the message all the same. */
 	uint16_t dedicated_interrupt; /* bit 0: signal `connection`, not VMBUS_CONNECTION_EVENT */
 	uint32_t connection;
 } __attribute__((packed));
@@ -126,7 +126,6 @@ _Static_assert(sizeof(struct vmbus_offer) == 196, "offer");
 _Static_assert(offsetof(struct vmbus_offer, flags) == 56, "offer flags");
 _Static_assert(offsetof(struct vmbus_offer, channel) == 184, "offer channel");
 _Static_assert(offsetof(struct vmbus_offer, connection) == 192, "offer connection");
-#define VMBUS_OFFER_WS2008_SIZE offsetof(struct vmbus_offer, dedicated_interrupt)
 
 /* Rescind, close and "relid released" name a channel and nothing else. */
 struct vmbus_channel_message {

@@ -26,9 +26,11 @@ void channel_send_offer(struct vmbus_channel *channel)
 	if (offering->pipe) {
 		offer.user[0] = VMBUS_PIPE_MESSAGE;
 	}
-	bus_post(channel->bus, &offer,
-		 channel->bus->version == VMBUS_VERSION_WS2008 ? VMBUS_OFFER_WS2008_SIZE
-							       : sizeof(offer));
+	if (channel->bus->version == VMBUS_VERSION_WS2008) {
+		offer.dedicated_interrupt = 0;
+		offer.connection = VMBUS_CONNECTION_EVENT;
+	}
+	bus_post(channel->bus, &offer, sizeof(offer));
 }
 
 static void signal_guest(struct vmbus_channel *channel)

@@ -10,7 +10,7 @@ sys.path[:0] = [str(HERE.parent / "boot"), str(HERE.parents[1] / "lab")]
 from labtest import BUILD, CRASHED, POWERED_OFF, REBOOTED, ROOT, Tap, lab, selected  # noqa: E402,F401
 from kit import debian  # noqa: E402
 
-MODULES = ("hv_vmbus scsi_common scsi_mod scsi_transport_fc crc-t10dif t10-pi sd_mod hv_storvsc hv_netvsc hv_utils "
+MODULES = ("hv_vmbus scsi_common scsi_mod scsi_transport_fc crc-t10dif t10-pi sd_mod hv_storvsc hv_netvsc pps_core ptp hv_utils "
            "hv_balloon cdrom sr_mod isofs").split()
 XENOLITH = ("--host", "xenolith", "--kernel", "bookworm/cloud-amd64")
 KILLED = 130

@@ -156,14 +156,14 @@ static void old_versions_signal_by_the_shared_page(void **state)
 	}
 }
 
-static void an_offer_of_the_first_version_ends_before_the_connection(void **state)
+static void an_offer_of_the_first_version_has_no_connection_of_its_own(void **state)
 {
 	struct world *w = *state;
-	const struct fake_message *message;
 
 	assert_true(fake_connect(&w->guest, VMBUS_VERSION_WS2008));
-	message = &w->guest.message[w->guest.tail % FAKE_MESSAGES];
-	assert_int_equal(message->length, 190);
+	assert_true(fake_offer(&w->guest, &w->offer));
+	assert_int_equal(w->offer.dedicated_interrupt, 0);
+	assert_int_equal(w->offer.connection, VMBUS_CONNECTION_EVENT);
 }
 
 static void an_interrupt_page_that_is_no_memory_is_refused(void **state)
@@ -369,7 +369,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(old_versions_signal_by_the_shared_page, setup,
 					    teardown),
 	    cmocka_unit_test_setup_teardown(
-		an_offer_of_the_first_version_ends_before_the_connection, setup, teardown),
+		an_offer_of_the_first_version_has_no_connection_of_its_own, setup, teardown),
 	    cmocka_unit_test_setup_teardown(an_interrupt_page_that_is_no_memory_is_refused, setup,
 					    teardown),
 	    cmocka_unit_test_setup_teardown(answers_wait_for_room_and_none_is_lost, connected,
