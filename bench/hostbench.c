@@ -32,7 +32,7 @@
 #define DEPTH      32u
 #define SMALL_OPS  1024u
 #define LARGE_OPS  64u
-#define STREAM_MIB 16u
+#define STREAM_MIB 4u
 #define SINK_PORT  5001
 #define GIVE_PORT  5002
 #define ECHO_PORT  5003
