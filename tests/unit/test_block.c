@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,11 +188,24 @@ static void start(struct world *w, struct slot *slot)
 	w->by_ring += w->block.in_ring > before;
 }
 
+/* So that some reads wait for the disk. */
+static void forget_pages(const struct world *w)
+{
+	int fd = open(w->path, O_RDONLY);
+
+	assert_true(fd >= 0 && fdatasync(fd) == 0);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	close(fd);
+}
+
 static void churn(struct world *w, unsigned requests)
 {
 	for (unsigned i = 0; i < requests; i++) {
 		struct slot *slot = &w->slot[rnd(w, MOST)];
 
+		if (i % 400 == 399) {
+			forget_pages(w);
+		}
 		if (!slot->busy) {
 			start(w, slot);
 		}
