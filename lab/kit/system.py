@@ -70,7 +70,7 @@ def run(argv, **kw):
     done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="replace", **kw)
     if done.returncode:
-        raise LabError("%s: %s" % (argv[0], "\n  ".join(done.stdout.strip().splitlines()[-15:])))
+        raise LabError("%s: %s" % (argv[0], "\n  ".join(done.stdout.strip().splitlines()[-40:])))
     return done.stdout
 
 
@@ -87,10 +87,12 @@ def as_root(argv):
 
 def bootstrap(suite, flavour, more, tree):
     argv = ["mmdebstrap", "--mode=" + ("root" if os.geteuid() == 0 else "unshare"), "--variant=apt",
-            "--format=directory", "--quiet", "--include=" + ",".join(["linux-image-" + flavour, *PACKAGES, *more])]
+            "--format=directory", "--include=" + ",".join(["linux-image-" + flavour, *PACKAGES, *more])]
     argv += ["--dpkgopt=path-exclude=" + pattern for pattern in LEFT_OUT]
     argv += ["--aptopt=Acquire::Languages \"none\"", "--customize-hook=" + CUSTOMIZE]
-    run(argv + [suite, str(tree)] + debian.sources(suite))
+    # The archive of bullseye's security updates names packages that it no longer has.
+    sources = debian.sources(suite)
+    run(argv + [suite, str(tree)] + (sources[:1] if suite == "bullseye" else sources))
 
 
 def make_root(suite, flavour, more, where):

@@ -31,10 +31,13 @@ while [ $round -lt "$ROUNDS" ]; do
 	kill -9 $host
 	wait $host 2>/dev/null
 	flushed=$(flushed)
-	xenolith image check -f "$FORMAT" "$disk" >"$folder/check" 2>&1 || { cat "$folder/check"; finish "the image is bad after $flushed" 1; }
+	# A log that waits to be replayed, as VHDX has it, is no error.
+	xenolith image check -f "$FORMAT" "$disk" >"$folder/check" 2>&1 || grep -q '^0 errors' "$folder/check" ||
+		{ cat "$folder/check"; finish "the image is bad after $flushed" 1; }
 	echo "cut: $round, $flushed records flushed"
 done
 start "$1" "$2" stop
 wait $host
 grep -q "flusher: all is there up to $flushed" "$log" || { cat "$log"; finish "bad after $flushed" 1; }
+xenolith image check -f "$FORMAT" "$disk" >"$folder/check" 2>&1 || { cat "$folder/check"; finish "the image is bad at the end" 1; }
 finish "all was there" 0
