@@ -68,4 +68,4 @@ format-check: ## fail where a C source is not in the committed format
 clean: ## remove everything built (downloads in build/cache stay)
 	@find $(BUILD) -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) \( -path $(BUILD)/lab -o -path $(BUILD)/cache \) -prune -o -name '*.d' -type f -print 2>/dev/null)
