@@ -434,6 +434,43 @@ static void a_large_send_goes_in_parts(void **state)
 	assert_true(each_answered_once(NET_OK));
 }
 
+/* The same over IPv6: 74 bytes of headers, the length in them gone, and none in the TCP checksum. */
+static void a_large_send_over_ipv6_goes_in_parts(void **state)
+{
+	uint32_t all = 65000 - 74, first = 43 * 1440, pseudo = 6;
+	struct sent *s;
+	uint8_t *at;
+
+	(void)state;
+	s = make(FRAME, 65000, 0);
+	at = s->packet.segment[0].va;
+	memset(at + 12, 0, 62);
+	memcpy(at + 12, "\x86\xdd\x60", 3);
+	at[18] = (uint8_t)((all + 20) >> 8);
+	at[19] = (uint8_t)(all + 20);
+	at[20] = 6;
+	for (unsigned i = 22; i < 54; i++)
+		at[i] = (uint8_t)(i * 3);
+	at[66] = 0x50;
+	s->packet.offload =
+	    (struct net_offload){.csum_blank = true, .gso = NET_GSO_TCPV6, .gso_size = 1440};
+	transmit(s, 0);
+	finish(0);
+	assert_int_equal(nr_out, 2);
+	assert_int_equal(out[0].length, 74 + first);
+	assert_int_equal(out[1].length, 74 + all - first);
+	for (unsigned i = 22; i < 54; i += 2)
+		pseudo += (uint32_t)out[0].bytes[i] << 8 | out[0].bytes[i + 1];
+	pseudo = (pseudo & 0xffff) + (pseudo >> 16);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(out[i].work.mss, 1440);
+		assert_int_equal(out[i].bytes[18] << 8 | out[i].bytes[19], 0);
+		assert_int_equal(out[i].bytes[70] << 8 | out[i].bytes[71], pseudo);
+	}
+	assert_int_equal(get32(out[1].bytes + 58), first);
+	assert_true(each_answered_once(NET_OK));
+}
+
 static void one_segment_is_not_a_large_send(void **state)
 {
 	struct sent *s;
@@ -658,6 +695,7 @@ int main(void)
 	    TEST(checksums_are_asked_for),
 	    TEST(a_checksum_that_cannot_be_placed_is_an_error),
 	    TEST(a_large_send_goes_in_parts),
+	    TEST(a_large_send_over_ipv6_goes_in_parts),
 	    TEST(one_segment_is_not_a_large_send),
 	    TEST(frames_come_in),
 	    TEST(buffers_are_given_back_in_silence),
