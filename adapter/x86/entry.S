@@ -18,10 +18,13 @@
 #include "asm-offsets.h"
 
 #define IRET_HYPERCALL 23
+#define MSR_KERNEL_GS_BASE 0xc0000102
+#define OPCODE_RDMSR 0x320f
 #define FRAME_SYSCALL 0x100
 #define FRAME_SYSCALL32 0x101
 #define FRAME_SYSENTER 0x102
 #define FRAME_FAILSAFE 0x103
+#define RFLAGS_TF 0x100
 #define RFLAGS_IF 0x200
 #define RFLAGS_KERNEL 0x202
 /* What a guest's kernel may not set by iret: IOPL, NT, VM, VIF, VIP. */
@@ -345,6 +348,39 @@ guest_stack_end:
 	iretq
 	EXTABLE .Liret_page_fault, iret_fault
 1:	push $14
+	jmp trap_common
+
+/*
+ * At each context switch Linux reads the process's GS base by rdmsr, which ring 1 may not execute: here it may, and edx and eax are
+ * where the guest expects the result. Whatever else raises #GP goes the long way.
+ */
+	.balign 64
+	.globl trap_general_protection
+trap_general_protection:
+	cmp $MSR_KERNEL_GS_BASE, %ecx
+	jne 1f
+	cmpl $0, (%rsp)			/* error */
+	jne 1f
+	testb $2, 16(%rsp)		/* cs: from a process */
+	jnz 1f
+	testb $3, 16(%rsp)		/* from the adapter */
+	jz 1f
+	testb $RFLAGS_TF >> 8, 25(%rsp)
+	jnz 1f
+	push %rax
+	mov 16(%rsp), %rax
+.Lgp_code:
+	cmpw $OPCODE_RDMSR, (%rax)
+	jne 2f
+	addq $2, 16(%rsp)
+	rdmsr
+	add $16, %rsp
+.Liret_rdmsr:
+	iretq
+	EXTABLE .Liret_rdmsr, iret_fault
+	EXTABLE .Lgp_code, 2f
+2:	pop %rax
+1:	push $13
 	jmp trap_common
 
 /*

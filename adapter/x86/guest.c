@@ -58,12 +58,11 @@ static bool software_interrupt(struct vp *vp, struct frame *f)
 	return true;
 }
 
-#define OPCODE_CLI   0xfa /* sti is 0xfb */
-#define OPCODE_RDMSR 0x320f
+#define OPCODE_CLI 0xfa /* sti is 0xfb */
 
 /*
- * The two that Linux executes often, ahead of the general decoder: cli and sti until it has patched them away, which do nothing (Xen
- * holds that a guest who uses them could not be let have popf), and at each context switch the read of the process's GS base.
+ * What Linux executes often until it has patched it away, ahead of the general decoder: cli and sti, which do nothing (Xen holds that a
+ * guest who uses them could not be let have popf).
  */
 static bool frequent_instruction(struct frame *f)
 {
@@ -72,14 +71,6 @@ static bool frequent_instruction(struct frame *f)
 	GUEST_LOAD(code, f->rip, fault);
 	if ((code & 0xfe) == OPCODE_CLI) {
 		f->rip += 1;
-		return true;
-	}
-	if ((code & 0xffff) == OPCODE_RDMSR && (uint32_t)f->rcx == MSR_KERNEL_GS_BASE) {
-		uint64_t base = rdmsr(MSR_KERNEL_GS_BASE);
-
-		f->rax = (uint32_t)base;
-		f->rdx = base >> 32;
-		f->rip += 2;
 		return true;
 	}
 fault:

@@ -26,7 +26,7 @@ static const uint8_t ist_of[TRAP_EXCEPTIONS] = {
 };
 
 static _Alignas(PAGE_SIZE) struct gate idt[256];
-extern const uint8_t trap_stubs[], trap_page_fault[];
+extern const uint8_t trap_stubs[], trap_page_fault[], trap_general_protection[];
 
 void idt_set(unsigned vector, const uint8_t *handler)
 {
@@ -45,7 +45,9 @@ void idt_set(unsigned vector, const uint8_t *handler)
 void idt_init(void)
 {
 	for (unsigned v = 0; v < 256; v++)
-		idt_set(v, v == TRAP_PF ? trap_page_fault : trap_stubs + v * STUB_SIZE);
+		idt_set(v, trap_stubs + v * STUB_SIZE);
+	idt_set(TRAP_PF, trap_page_fault);
+	idt_set(TRAP_GP, trap_general_protection);
 	idt_open(TRAP_BP);
 	idt_open(TRAP_OF);
 }

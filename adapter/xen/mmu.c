@@ -126,31 +126,46 @@ static long report(uint32_t *done, uint32_t n, long rc)
 	return rc;
 }
 
+/* Up to `pause`, an entry of the same list; where it stopped short of it the result says why. */
+static const struct mmu_update *mmu_update_some(const struct mmu_update *u,
+						const struct mmu_update *pause, long *rc)
+{
+	for (; u != pause; u++) {
+		uint64_t ptr, value;
+
+		GUEST_LOAD(ptr, &u->ptr, fault);
+		GUEST_LOAD(value, &u->val, fault);
+		if (mmu_update_preserving(ptr, value))
+			continue;
+		*rc = mmu_update_one(ptr, value);
+		if (*rc)
+			break;
+	}
+	return u;
+fault:
+	*rc = -XEN_EFAULT;
+	return u;
+}
+
 static __attribute__((noinline)) long mmu_update_list(const struct mmu_update *updates,
 						      uint32_t count, uint32_t *done,
 						      uint32_t domid)
 {
-	uint32_t i = 0;
+	const struct mmu_update *u = updates;
+	uint32_t left = count & ~MMU_UPDATE_PREEMPTED;
 	long rc = 0;
 
-	count &= ~MMU_UPDATE_PREEMPTED;
 	if (!own_domid(domid))
 		return -XEN_ESRCH;
-	for (; i < count; i++) {
-		uint64_t ptr, value;
+	while (left && !rc) {
+		uint32_t some = left < WINDOW_EVERY ? left : WINDOW_EVERY;
 
-		GUEST_LOAD(ptr, &updates[i].ptr, fault);
-		GUEST_LOAD(value, &updates[i].val, fault);
-		if (!mmu_update_preserving(ptr, value))
-			rc = mmu_update_one(ptr, value);
-		if (rc)
-			break;
-		if (i % WINDOW_EVERY == WINDOW_EVERY - 1)
+		u = mmu_update_some(u, u + some, &rc);
+		left -= some;
+		if (left)
 			vcpu_window();
 	}
-	return report(done, i, rc);
-fault:
-	return report(done, i, -XEN_EFAULT);
+	return report(done, u - updates, rc);
 }
 
 /* One entry without a report is what Linux writes most: no loop, no saved registers. */
