@@ -43,7 +43,7 @@ run: all ## boot a whole Debian on the adapter from its disk; it checks itself a
 	lab/rundebian
 
 # Each takes a partition, so they need the guest's userland.
-CHECK_TAP += $(addprefix tests/boot/,lab linux memory refusals fallbacks power console-input console-input-smp)
+CHECK_TAP += $(addprefix tests/boot/,lab linux memory steal refusals fallbacks power console-input console-input-smp)
 CHECK_ALL_TAP += $(addprefix tests/boot/,console-flood linux-matrix fallbacks-all stress)
 
 # The init of a guest whose host is killed.

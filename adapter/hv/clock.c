@@ -170,6 +170,14 @@ uint64_t hv_ref_now(void)
 	return page_read(&c) ? page_ref(c.scale, c.offset, c.tsc) : rdmsr(HV_MSR_TIME_REF_COUNT);
 }
 
+bool clock_vp_runtime(uint64_t *ns)
+{
+	if (!hv_has(HV_F_VP_RUNTIME))
+		return false;
+	*ns = rdmsr(HV_MSR_VP_RUNTIME) * NS_PER_REF;
+	return true;
+}
+
 uint64_t clock_tsc_hz(void)
 {
 	return tsc_hz;

@@ -27,6 +27,9 @@ bool clock_scale_current(uint32_t sequence);
 
 uint64_t clock_now(void);
 
+/* How long this VP has had a processor, halts not counted; false where the hypervisor does not tell. It costs an exit. */
+bool clock_vp_runtime(uint64_t *ns);
+
 /* TSC ticks per second, as the hypervisor states it. */
 uint64_t clock_tsc_hz(void);
 

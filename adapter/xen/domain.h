@@ -11,6 +11,7 @@
 
 #include "adapter/x86/mem.h"
 #include "adapter/x86/vp.h"
+#include "adapter/xen/steal.h"
 #include "core/evtchn.h"
 #include "core/lock.h"
 #include "core/xen_abi.h"
@@ -27,6 +28,8 @@ enum frame_flag {
 	FRAME_L4 =
 	    1 << 2, /* pinned as an L4, or loaded as one: its slots 256 to 271 are the adapter's */
 	FRAME_HOST = 1 << 3, /* given up by the guest, and taken by the host: not there at all */
+	FRAME_FREE =
+	    1 << 4, /* given up by the guest, and in memory.c's list; no other flag is set then */
 };
 
 enum vcpu_state { VCPU_ABSENT, VCPU_DOWN, VCPU_UP };
@@ -51,8 +54,9 @@ struct vcpu {
 	    activity; /* counts what a vCPU does that gets on: waits, yields, timers set (progress.c) */
 
 	struct vcpu_runstate_info runstate;
-	void *runstate_area; /* the guest's virtual address, or NULL */
-	void *time_area;     /* likewise: a secondary vcpu_time_info */
+	struct steal_sample steal; /* as of its last timer tick */
+	void *runstate_area;       /* the guest's virtual address, or NULL */
+	void *time_area;           /* likewise: a secondary vcpu_time_info */
 };
 
 struct domain {

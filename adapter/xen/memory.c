@@ -20,23 +20,28 @@ struct e820_entry {
 } __attribute__((packed));
 _Static_assert(sizeof(struct e820_entry) == 20, "ACPI 15.1");
 
-/* The list's link is in the free frame itself. */
+/* The list's link is in the free frame itself, where the guest may still write: it is believed only where it names a free frame. */
 static void push_free(uint64_t m)
 {
 	*(uint64_t *)mfn_to_va(mfn(m)) = domain.free_head;
 	domain.free_head = m;
-	domain.frames[m] = 0;
+	domain.frames[m] = FRAME_FREE;
 	domain.free_pages++;
 }
 
 static bool pop_free(uint64_t *m, enum frame_flag becomes)
 {
+	uint64_t next;
+
 	if (!domain.free_head)
 		return false;
 	*m = domain.free_head;
-	domain.free_head = *(uint64_t *)mfn_to_va(mfn(*m));
+	next = *(uint64_t *)mfn_to_va(mfn(*m));
 	domain.frames[*m] = becomes;
 	domain.free_pages--;
+	if (next >= domain.max_mfn || domain.frames[next] != FRAME_FREE)
+		next = domain.free_pages = 0;
+	domain.free_head = next;
 	return true;
 }
 

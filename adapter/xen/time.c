@@ -93,6 +93,57 @@ void time_rearm(struct vcpu *v)
 		timer_disarm();
 }
 
+static void show_runstate(struct vcpu *v)
+{
+	struct vcpu_runstate_info *area = v->runstate_area;
+	uint64_t entry = v->runstate.state_entry_time;
+
+	if (!area)
+		return;
+	if (domain.runstate_update_flag) {
+		entry |= XEN_RUNSTATE_UPDATE;
+		if (!copy_to_guest(&area->state_entry_time, &entry, sizeof(entry)))
+			return;
+	}
+	copy_to_guest(&area->time, &v->runstate.time, sizeof(area->time));
+	copy_to_guest(&area->state, &v->runstate.state, sizeof(area->state));
+	entry &= ~XEN_RUNSTATE_UPDATE;
+	copy_to_guest(&area->state_entry_time, &entry, sizeof(entry));
+}
+
+static void runstate_count(struct vcpu *v, uint64_t now)
+{
+	struct vcpu_runstate_info *r = &v->runstate;
+
+	r->time[r->state] += now - r->state_entry_time;
+	r->state_entry_time = now;
+}
+
+void runstate_change(struct vcpu *v, int state)
+{
+	runstate_count(v, clock_now());
+	v->runstate.state = state;
+	show_runstate(v);
+}
+
+/* What counted as running so far and was not goes to "runnable". Each look costs an exit, so once a tick. */
+static void account_steal(struct vcpu *v, uint64_t now)
+{
+	struct vcpu_runstate_info *r = &v->runstate;
+	uint64_t ran, stolen;
+
+	if (r->state == RUNSTATE_offline || !clock_vp_runtime(&ran))
+		return;
+	runstate_count(v, now);
+	stolen =
+	    steal_since(&v->steal, r->time[RUNSTATE_running] + r->time[RUNSTATE_runnable], ran);
+	if (!stolen)
+		return;
+	r->time[RUNSTATE_running] -= stolen;
+	r->time[RUNSTATE_runnable] += stolen;
+	show_runstate(v);
+}
+
 static void tick(struct vcpu *v)
 {
 	evtchn_raise_virq(&domain.evtchn, v->id, VIRQ_TIMER);
@@ -118,6 +169,7 @@ void xen_timer_expired(void)
 	if (v->poll_timeout && v->poll_timeout <= now)
 		v->poll_timeout = 0;
 	watchdog_check(v, now);
+	account_steal(v, now);
 	control_check(v, now);
 	time_rearm(v);
 }
@@ -130,33 +182,4 @@ long do_set_timer_op(uint64_t deadline)
 	vcpu_active(v);
 	time_rearm(v);
 	return 0;
-}
-
-static void show_runstate(struct vcpu *v)
-{
-	struct vcpu_runstate_info *area = v->runstate_area;
-	uint64_t entry = v->runstate.state_entry_time;
-
-	if (!area)
-		return;
-	if (domain.runstate_update_flag) {
-		entry |= XEN_RUNSTATE_UPDATE;
-		if (!copy_to_guest(&area->state_entry_time, &entry, sizeof(entry)))
-			return;
-	}
-	copy_to_guest(&area->time, &v->runstate.time, sizeof(area->time));
-	copy_to_guest(&area->state, &v->runstate.state, sizeof(area->state));
-	entry &= ~XEN_RUNSTATE_UPDATE;
-	copy_to_guest(&area->state_entry_time, &entry, sizeof(entry));
-}
-
-void runstate_change(struct vcpu *v, int state)
-{
-	uint64_t now = clock_now();
-	struct vcpu_runstate_info *r = &v->runstate;
-
-	r->time[r->state] += now - r->state_entry_time;
-	r->state_entry_time = now;
-	r->state = state;
-	show_runstate(v);
 }

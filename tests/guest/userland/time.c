@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -154,6 +155,42 @@ static const char *the_clock_source_is_xen_under_xen(void)
 	return NULL;
 }
 
+/* The eighth number of /proc/stat's first line: ticks that the hypervisor gave to others. */
+static long stolen_ticks(void)
+{
+	char line[256];
+	long steal = -1;
+
+	if (slurp("/proc/stat", line, sizeof(line)) > 0)
+		sscanf(line, "cpu %*d %*d %*d %*d %*d %*d %*d %ld", &steal);
+	return steal;
+}
+
+/* Only whoever starts the partition knows that it has fewer processors than it shows: userland.short=1 says so. */
+static const char *time_that_the_hypervisor_takes_is_stolen(void)
+{
+	int cpus = online_cpus();
+	double end = now() + 4;
+	char line[1024];
+	long before;
+
+	if (slurp("/proc/cmdline", line, sizeof(line)) < 0 || !strstr(line, "userland.short=1"))
+		return "skip: it has all its processors";
+	before = stolen_ticks();
+	for (int i = 0; i < cpus; i++)
+		if (fork() == 0) {
+			while (now() < end)
+				;
+			_exit(0);
+		}
+	while (wait(NULL) > 0)
+		;
+	/* Two processes for four seconds on half of what they want lose about 400 ticks of 10 ms; on all of it, none. */
+	if (stolen_ticks() - before < 50)
+		return failure("%ld ticks stolen", stolen_ticks() - before);
+	return NULL;
+}
+
 const struct check time_checks[] = {
     {"sleeps last as long as asked", sleeps_last_as_long_as_asked},
     {"a periodic timer counts every period", a_periodic_timer_counts_every_period},
@@ -163,5 +200,6 @@ const struct check time_checks[] = {
     {"the vDSO and the system call agree", the_vdso_and_the_system_call_agree},
     {"the wall clock is of this age", the_wall_clock_is_of_this_age},
     {"xen is among the clock sources", the_clock_source_is_xen_under_xen},
+    {"time that the hypervisor takes is stolen", time_that_the_hypervisor_takes_is_stolen},
     {NULL, NULL},
 };
