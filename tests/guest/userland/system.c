@@ -4,11 +4,15 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static char text[65536];
@@ -97,6 +101,57 @@ static const char *a_local_tcp_connection_carries_bytes(void)
 	return NULL;
 }
 
+/* Writes a node of xenstore through the kernel (xen/io/xs_wire.h): 0, or -1. */
+static int store_write(const char *node, const char *value)
+{
+	struct {
+		uint32_t type, request, transaction, length;
+		char payload[256];
+	} m = {.type = 11 /* XS_WRITE */};
+	int fd = open("/dev/xen/xenbus", O_RDWR), done = -1;
+	size_t head = offsetof(typeof(m), payload);
+
+	m.length = snprintf(m.payload, sizeof(m.payload), "%s%c%s", node, 0, value);
+	if (fd >= 0 && write(fd, &m, head + m.length) == (ssize_t)(head + m.length) &&
+	    read(fd, &m, head) == (ssize_t)head && m.type == 11)
+		done = 0;
+	close(fd);
+	return done;
+}
+
+static int times_in_log(const char *text)
+{
+	FILE *log = popen("/bin/busybox dmesg", "r");
+	char line[512];
+	int n = 0;
+
+	while (log && fgets(line, sizeof(line), log))
+		n += strstr(line, text) != NULL;
+	if (log)
+		pclose(log);
+	return n;
+}
+
+/* As the toolstack would ask for one. There is nowhere to be suspended to, and the kernel is told that it was not. */
+static const char *a_cancelled_suspend_resumes(void)
+{
+	int cpus = online_cpus(), restarted = times_in_log("Restarting tasks");
+	double before = now(), wall = time(NULL);
+
+	if (!under_xen() || access("/dev/xen/xenbus", R_OK | W_OK))
+		return "skip: no xenstore";
+	REQUIRE(store_write("control/shutdown", "suspend") == 0);
+	for (int i = 0; i < 600 && times_in_log("Restarting tasks") == restarted; i++)
+		usleep(50000);
+	REQUIRE(times_in_log("Restarting tasks") > restarted);
+	REQUIRE(online_cpus() == cpus);
+	REQUIRE(now() > before && now() - before < 60);
+	REQUIRE(time(NULL) - wall < 60 && time(NULL) >= wall);
+	for (int i = 0; i < cpus; i++)
+		REQUIRE(pin_to(i) == 0);
+	return NULL;
+}
+
 static const char *the_kernel_log_has_no_warning(void)
 {
 	/* SYSLOG_ACTION_READ_ALL through busybox, which knows the way. */
@@ -118,6 +173,7 @@ const struct check system_checks[] = {
     {"/sys/hypervisor names Xen", sys_hypervisor_names_xen},
     {"a local TCP connection carries bytes", a_local_tcp_connection_carries_bytes},
     {"a stopped CPU comes back", a_stopped_cpu_comes_back},
+    {"a cancelled suspend resumes", a_cancelled_suspend_resumes},
     {"the kernel log has no warning", the_kernel_log_has_no_warning},
     {NULL, NULL},
 };
