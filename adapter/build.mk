@@ -8,9 +8,13 @@ ADAPTER_BUILD := $(BUILD)/adapter
 ADAPTER_SIZE_MAX := 524288
 WRAP_NOTE_SIZE := 20
 
-ADAPTER_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fPIE -fvisibility=hidden -mno-red-zone -mgeneral-regs-only \
+ADAPTER_CFLAGS = -std=gnu11 $(SPEED) -g -ffreestanding -fPIE -fvisibility=hidden -mno-red-zone -mgeneral-regs-only \
 	-fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -fno-strict-aliasing \
 	-ffunction-sections -fdata-sections $(WARN) -I. -I$(ADAPTER_BUILD) -MMD -MP
+# What runs once, or for the store and the devices' states only, is to be small.
+SPEED := -O2
+COLD := adapter/boot/ core/kimage/ core/xenstore core/xs_ core/xenbus core/vbd core/vif core/options core/e820 core/fmt
+$(foreach c,$(COLD),$(eval $(ADAPTER_BUILD)/obj/$(c)%: SPEED := -Os))
 ADAPTER_ASFLAGS := -g -DWRAP_NOTE_SIZE=$(WRAP_NOTE_SIZE) -I. -I$(ADAPTER_BUILD) -MMD -MP
 ADAPTER_LDFLAGS := -m elf_x86_64 -static -nostdlib --no-dynamic-linker -z noexecstack -z max-page-size=4096 \
 	--gc-sections --orphan-handling=warn --fatal-warnings
@@ -29,7 +33,7 @@ ADAPTER_COLD := $(wildcard adapter/boot/*.c core/xenstore*.c core/xs_*.c core/op
 $(patsubst %,$(ADAPTER_BUILD)/obj/%.o,$(ADAPTER_COLD)): ADAPTER_CFLAGS += -Os
 
 ALL += $(ADAPTER)
-CHECK_TAP += tests/boot/entry tests/boot/grub tests/boot/grub-pv
+CHECK_TAP += tests/boot/clang tests/boot/entry tests/boot/grub tests/boot/grub-pv
 
 # The variables above are complete only when every build.mk has been read.
 .SECONDEXPANSION:
@@ -70,6 +74,12 @@ $(ADAPTER): $(ADAPTER_BUILD)/xenolith.bin adapter/wrap.S $(ADAPTER_BUILD)/wrap.l
 	@size=$$(stat -c %s $@); [ $$size -le $(ADAPTER_SIZE_MAX) ] || \
 		{ echo "$@: $$size bytes, more than $(ADAPTER_SIZE_MAX)" >&2; rm $@; exit 1; }
 
+# The other compiler's adapter, for its test.
+.PHONY: clang-adapter
+clang-adapter: $(ADAPTER)
+	+$(MAKE) --no-print-directory CC=$(CLANG) BUILD=$(BUILD)/clang $(BUILD)/clang/adapter/xenolith.elf
+tests/boot/clang: clang-adapter
+
 -include adapter/tests.mk
 
 # Hosted tests of what decides.
@@ -78,11 +88,17 @@ PRIVOP_SRC := $(addprefix adapter/x86/,privop.c privop_decode.c privop_io.c priv
 
 $(eval $(call unit_test,bootinfo,tests/unit/test_bootinfo.c $(BOOT_SRC)))
 $(eval $(call fuzzer,bootinfo,tests/fuzz/fuzz_bootinfo.c $(BOOT_SRC)))
+$(eval $(call unit_test,steal,tests/unit/test_steal.c))
 $(eval $(call unit_test,boot_layout,tests/unit/test_boot_layout.c adapter/boot/layout.c))
 $(eval $(call unit_test,boot_memory,tests/unit/test_boot_memory.c adapter/boot/memory.c adapter/x86/device_memory.c core/e820.c core/pagepool.c))
 $(eval $(call unit_test,privop,tests/unit/test_privop.c $(PRIVOP_SRC)))
 $(eval $(call unit_test,privop_decode,tests/unit/test_privop_decode.c adapter/x86/privop_decode.c))
 $(eval $(call unit_test,cpuid_policy,tests/unit/test_cpuid_policy.c adapter/x86/cpuid_policy.c))
+comma := ,
+# The hypercalls hosted: tests/hosted has the headers that stand in the place of those with privileged instructions.
+HYPERCALL_SRC := $(addprefix adapter/xen/,hypercall.c mmu.c memory.c segments.c callbacks.c debugreg.c version.c sched.c vcpu.c physdev.c \
+	watchdog.c) $(addprefix core/,evtchn.c evtchn_ops.c evtchn_internal.c evtchn_2l.c evtchn_fifo.c)
+$(eval $(call fuzzer,hypercalls,tests/fuzz/fuzz_hypercalls.c $(HYPERCALL_SRC),-iquote tests/hosted -fno-sanitize=alignment$(comma)pointer-overflow$(comma)null))
 $(eval $(call fuzzer,privop,tests/fuzz/fuzz_privop.c adapter/x86/privop_decode.c,-lcapstone))
 $(eval $(call fuzzer,privop_emulate,tests/fuzz/fuzz_privop_emulate.c $(PRIVOP_SRC)))
 

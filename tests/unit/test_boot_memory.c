@@ -116,6 +116,20 @@ static void the_pool_is_large_enough_and_small_enough(void **state)
 	}
 }
 
+/* What each of them takes: stacks, descriptor tables, the hypervisor's pages (adapter/x86/vp.c, adapter/hv/vp.c). */
+static void the_pool_has_room_for_64_vps(void **state)
+{
+	struct bootinfo boot = pc(1 * GIB);
+	uint64_t one;
+
+	(void)state;
+	memory_init(&boot, IMAGE, 1, 0);
+	one = memory_pool_size();
+	memory_init(&boot, IMAGE, 64, 0);
+	assert_true(memory_pool_size() - one >= 63 * 20 * PAGE_SIZE);
+	assert_true(memory_pool_size() < 32 * MIB);
+}
+
 static bool overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
 {
 	return a < b + b_size && b < a + a_size;
@@ -186,6 +200,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(nobody_elses_memory_is_the_guests),
 	    cmocka_unit_test(the_pool_is_large_enough_and_small_enough),
+	    cmocka_unit_test(the_pool_has_room_for_64_vps),
 	    cmocka_unit_test(loans_overlap_nothing),
 	    cmocka_unit_test(loans_lie_where_the_early_tables_reach),
 	    cmocka_unit_test(a_limit_is_kept),
