@@ -54,9 +54,10 @@ struct vcpu {
 	    activity; /* counts what a vCPU does that gets on: waits, yields, timers set (progress.c) */
 
 	struct vcpu_runstate_info runstate;
-	struct steal_sample steal; /* as of its last timer tick */
-	void *runstate_area;       /* the guest's virtual address, or NULL */
-	void *time_area;           /* likewise: a secondary vcpu_time_info */
+	struct steal_sample steal;
+	uint64_t steal_due;  /* when the next sample is taken, at a timer tick */
+	void *runstate_area; /* the guest's virtual address, or NULL */
+	void *time_area;     /* likewise: a secondary vcpu_time_info */
 };
 
 struct domain {

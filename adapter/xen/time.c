@@ -126,14 +126,17 @@ void runstate_change(struct vcpu *v, int state)
 	show_runstate(v);
 }
 
-/* What counted as running so far and was not goes to "runnable". Each look costs an exit, so once a tick. */
+#define STEAL_EVERY 100000000 /* ns: each look costs an exit */
+
+/* What counted as running so far and was not goes to "runnable". */
 static void account_steal(struct vcpu *v, uint64_t now)
 {
 	struct vcpu_runstate_info *r = &v->runstate;
 	uint64_t ran, stolen;
 
-	if (r->state == RUNSTATE_offline || !clock_vp_runtime(&ran))
+	if (now < v->steal_due || r->state == RUNSTATE_offline || !clock_vp_runtime(&ran))
 		return;
+	v->steal_due = now + STEAL_EVERY;
 	runstate_count(v, now);
 	stolen =
 	    steal_since(&v->steal, r->time[RUNSTATE_running] + r->time[RUNSTATE_runnable], ran);
