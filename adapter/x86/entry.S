@@ -228,12 +228,8 @@ syscall_stub:
 	push %rcx
 	mov VP(VP_SYSCALL_MASK), %rcx
 	movb $1, (%rcx)
-	mov %rsp, %rcx
-	push $SEL_KERNEL_SS
-	push %rcx
-	push $RFLAGS_KERNEL
-	push $SEL_KERNEL_CS
-	push VP(VP_SYSCALL_ENTRY)
+	mov %rsp, VP(VP_ENTER_RSP)
+	lea VP(VP_ENTER), %rsp
 	swapgs
 	iretq
 
@@ -292,11 +288,8 @@ syscall_common:
 	movb $1, (%rcx)
 	lea -56(%rax), %rcx
 	pop %rax
-	push $SEL_KERNEL_SS
-	push %rcx
-	push $RFLAGS_KERNEL
-	push $SEL_KERNEL_CS
-	pushq 32 + VP_SYSCALL_ENTRY(%rsp)
+	mov %rcx, VP_ENTER_RSP(%rsp)
+	add $VP_ENTER, %rsp
 	swapgs
 .Liret_syscall:
 	iretq

@@ -166,6 +166,9 @@ struct vp *vp_create(unsigned id, bool has_processes)
 	map_page(window + VP_WINDOW_TSS, va_to_ma(page_alloc(1)), MAP_DATA);
 
 	vp->id = id;
+	vp->enter.cs = SEL_KERNEL_CS;
+	vp->enter.ss = SEL_KERNEL_SS;
+	vp->enter.rflags = RFLAGS_IF | 2;
 	vp->traps = page_alloc(1);
 	make_gdt(id);
 	make_tss(id, vp);

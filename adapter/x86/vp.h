@@ -7,6 +7,7 @@
 #define XENOLITH_X86_VP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "adapter/x86/frame.h"
@@ -29,12 +30,19 @@ enum vp_ask {
 };
 
 struct vp {
+	/*
+	 * What a process's system call is entered by: an iretq from here, rsp being filled in. First, so that the exception that a bad
+	 * address raises then is pushed onto the stack and not over the fields below.
+	 */
+	struct {
+		uint64_t rip; /* CALLBACKTYPE_syscall, 0: none */
+		uint64_t cs, rflags, rsp, ss;
+	} enter;
 	uint64_t guest_rsp; /* what rsp was at the syscall instruction */
 	uint8_t *
 	    syscall_mask; /* the byte that a process's system call sets: the upcall mask, or no_mask below */
 	struct vcpu_info *info; /* where the guest put it */
 	uint64_t kernel_sp;     /* HYPERVISOR_stack_switch */
-	uint64_t syscall_entry; /* CALLBACKTYPE_syscall, 0: none */
 	uint64_t syscall32_entry;
 	uint64_t sysenter_entry;
 	uint64_t event_entry;
@@ -62,6 +70,7 @@ struct vp {
 	uint64_t debugreg[8];
 };
 
+_Static_assert(offsetof(struct vp, enter) == 0, "entry.S: what is pushed there goes to the stack");
 _Static_assert(sizeof(struct vp) % 16 == 0, "the stack below struct vp is 16-byte aligned");
 
 /* The VP looks at the first trap from the guest: one that is not this one is to be kicked afterwards. */

@@ -55,7 +55,7 @@ long do_set_callbacks(uint64_t event, uint64_t failsafe, uint64_t syscall)
 
 	vp->event_entry = event;
 	vp->failsafe_entry = failsafe;
-	vp->syscall_entry = syscall;
+	vp->enter.rip = syscall;
 	return 0;
 }
 
@@ -73,7 +73,7 @@ static long set_callback(const struct callback_register *r)
 		vp->failsafe_masks_events = masks;
 		return 0;
 	case CALLBACKTYPE_syscall:
-		vp->syscall_entry = r->address;
+		vp->enter.rip = r->address;
 		vp->syscall_masks_events = masks;
 		vp_mask_changed(vp);
 		return 0;

@@ -75,7 +75,7 @@ static long load_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	vp->kernel_sp = c->kernel_sp & ~15ull;
 	vp->event_entry = c->event_callback_eip;
 	vp->failsafe_entry = c->failsafe_callback_eip;
-	vp->syscall_entry = c->syscall_callback_eip;
+	vp->enter.rip = c->syscall_callback_eip;
 	vp->syscall_masks_events = !!(c->flags & VGCF_syscall_disables_events);
 	vp_mask_changed(vp);
 	vp->failsafe_masks_events = !!(c->flags & VGCF_failsafe_disables_events);
