@@ -11,7 +11,7 @@
 #include "core/string.h"
 
 /* Rings for STORVSC_COMMANDS packets of the largest size, and for as many answers; each with its control page. */
-#define OUT_PAGES        11
+#define OUT_PAGES        19
 #define IN_PAGES         3
 #define CONTROLLERS_MAX  8
 #define CONTROLLER_PAGES ((sizeof(struct storvsc) + PAGE_SIZE - 1) / PAGE_SIZE)
@@ -22,7 +22,7 @@
 	(sizeof(struct vmbus_packet_header) + sizeof(struct vmbus_gpa_direct) + \
 	 sizeof(struct vmbus_gpa_range) + (frames) * sizeof(uint64_t) +         \
 	 sizeof(struct storvsp_packet) + VMBUS_PACKET_TRAILER)
-_Static_assert(STORVSC_COMMANDS *PACKET_ON_WIRE(BLOCK_SEGMENTS_MAX) < (OUT_PAGES - 1) * PAGE_SIZE,
+_Static_assert(STORVSC_COMMANDS *PACKET_ON_WIRE(STORVSC_FRAMES_MAX) < (OUT_PAGES - 1) * PAGE_SIZE,
 	       "the ring never fills");
 
 static const uint16_t versions[] = {STORVSP_VERSION_WIN10, STORVSP_VERSION_WIN8_1,

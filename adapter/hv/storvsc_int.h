@@ -3,8 +3,9 @@
  * What the files of the storage client share.
  *
  * A controller has a queue for each VP as far as the host gives channels: queue 0 on the primary one, which is VP 0's, carries control too.
- * A command is a slot of its queue's table; at most one packet of it is in the ring, so a ring for all of them is never full. A request is one
- * command, which is sent again for each further piece where its segments leave gaps or exceed what the host takes at once.
+ * A command is a slot of its queue's table; at most one packet of it is in the ring, so a ring for all of them is never full. It carries out a
+ * request, or several of a batch that follow each other, and is sent again for each further piece where segments leave gaps or exceed what the
+ * host takes at once.
  */
 #ifndef XENOLITH_HV_STORVSC_INT_H
 #define XENOLITH_HV_STORVSC_INT_H
@@ -17,7 +18,8 @@
 #include "core/lock.h"
 
 #define STORVSC_QUEUES_MAX 16
-#define STORVSC_COMMANDS   64 /* of a queue */
+#define STORVSC_COMMANDS   64  /* of a queue */
+#define STORVSC_FRAMES_MAX 128 /* of a packet: 512 KiB */
 
 struct storvsc;
 struct storvsc_queue;
@@ -43,12 +45,15 @@ struct storvsc_command {
 	_Alignas(128) uint8_t unmap[SCSI_UNMAP_LIST_BYTES];
 	struct storvsc_queue *queue;
 	struct storvsc_disk *disk;
-	struct block_request *request; /* NULL: control */
-	struct storvsc_command *next;  /* free ones */
-	uint64_t sector;               /* where the rest of the request begins */
-	uint32_t pending; /* bytes, or sectors of a discard, of the piece that is with the host */
-	uint16_t segment; /* the first of the rest */
-	uint16_t piece;   /* segments of that piece */
+	/* What it carries out: requests that follow each other, by `link`. */
+	struct block_request *request, *last;
+	/* Where the rest begins, and where what comes after the piece that is with the host. */
+	const struct block_request *part, *next_part;
+	struct storvsc_command *next; /* free ones */
+	uint64_t sector;              /* where the rest begins on the disk */
+	uint32_t pending;             /* bytes, or sectors of a discard, of that piece */
+	uint16_t segment, next_segment;
+	uint16_t frames;     /* segments in all, while it is held */
 	uint32_t generation; /* of the slot, so that late or invented answers are told */
 	uint8_t tries;
 	uint8_t state; /* enum storvsc_command_state, with the queue's lock */
@@ -62,6 +67,8 @@ struct storvsc_queue {
 	struct hv_channel
 	    *channel; /* the same once requests may go out; NULL: they wait, on queue 0 */
 	struct storvsc_command *commands, *free;
+	struct storvsc_command
+	    *held; /* claimed, and waiting for what may join it, until the batch ends */
 	struct block_request *waiting, **waiting_end; /* for a command; by disk_private */
 };
 
@@ -120,6 +127,7 @@ void storvsc_queue_free(struct storvsc_queue *queue);
 /* An answer to a command of this queue, copied. */
 void storvsc_completed(struct storvsc_queue *queue, uint64_t transaction,
 		       const struct storvsp_packet *packet);
+/* storvsc_build.c */
 /* A packet's SCSI request for a unit of the controller. */
 void storvsc_request(const struct storvsc *c, struct storvsp_packet *packet, uint8_t lun,
 		     const uint8_t *cdb, uint8_t cdb_length, uint32_t bytes, bool in);
@@ -129,7 +137,7 @@ struct storvsc_message {
 	unsigned nr_frames;
 	_Alignas(8) struct vmbus_gpa_direct direct;
 	struct vmbus_gpa_range range;
-	uint64_t frame[BLOCK_SEGMENTS_MAX];
+	uint64_t frame[STORVSC_FRAMES_MAX];
 };
 _Static_assert(offsetof(struct storvsc_message, frame) == offsetof(struct storvsc_message, direct) +
 							      sizeof(struct vmbus_gpa_direct) +
@@ -137,7 +145,10 @@ _Static_assert(offsetof(struct storvsc_message, frame) == offsetof(struct storvs
 	       "from `direct` on they are as the wire has them");
 bool storvsc_send(struct hv_channel *channel, const struct storvsc *c,
 		  struct storvsc_message *message, uint64_t transaction, bool more);
-extern const struct block_disk_ops storvsc_disk_ops;
+/* The command's next piece. False where there can be none: a gap lies inside a sector of the disk. */
+bool storvsc_build(struct storvsc_command *command, struct storvsc_message *message);
+
+extern const struct block_disk_ops storvsc_disk_ops; /* storvsc_io.c, as the next */
 
 enum storvsc_outcome { STORVSC_GOOD, STORVSC_AGAIN, STORVSC_FAILED, STORVSC_REFUSED };
 /* What an answer says; sets c->rescan where it says that disks have changed. */

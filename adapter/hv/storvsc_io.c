@@ -8,18 +8,9 @@
 #include "adapter/x86/mem.h"
 #include "core/string.h"
 
-#define COMMAND_PAGES (STORVSC_COMMANDS * sizeof(struct storvsc_command) / PAGE_SIZE)
-#define TRIES_MAX     8
-#define FRAMES_MAX    BLOCK_SEGMENTS_MAX
-#define TIMEOUT_S     60
-
-/* storvsp_request.flags: Windows' srb.h, SRB_FLAGS_*. */
-#define SRB_QUEUE_ACTION  0x02u
-#define SRB_NO_SYNC_SPEED 0x08u
-#define SRB_IN            0x40u
-#define SRB_OUT           0x80u
-#define SRB_SIMPLE_TAG    0x20u
-#define SRB_STATUS_MASK   0x3fu
+#define COMMAND_PAGES   (STORVSC_COMMANDS * sizeof(struct storvsc_command) / PAGE_SIZE)
+#define TRIES_MAX       8
+#define SRB_STATUS_MASK 0x3fu
 
 bool storvsc_queue_init(struct storvsc_queue *queue, struct storvsc *c)
 {
@@ -44,140 +35,6 @@ void storvsc_queue_free(struct storvsc_queue *queue)
 {
 	device_pages_free(queue->commands, COMMAND_PAGES);
 	queue->commands = NULL;
-}
-
-void storvsc_request(const struct storvsc *c, struct storvsp_packet *packet, uint8_t lun,
-		     const uint8_t *cdb, uint8_t cdb_length, uint32_t bytes, bool in)
-{
-	*packet = (struct storvsp_packet){
-	    .operation = STORVSP_EXECUTE_SRB,
-	    .flags = STORVSP_FLAG_COMPLETION,
-	    .request =
-		{
-		    .length =
-			(uint16_t)(c->packet_length - offsetof(struct storvsp_packet, request)),
-		    .path = c->path,
-		    .target = c->target,
-		    .lun = lun,
-		    .cdb_length = cdb_length,
-		    .sense_length = STORVSP_SENSE_LENGTH,
-		    .data_in = in ? STORVSP_DATA_IN : STORVSP_DATA_OUT,
-		    .transfer_length = bytes,
-		    .queue_action = SRB_SIMPLE_TAG,
-		    .flags = SRB_QUEUE_ACTION | SRB_NO_SYNC_SPEED |
-			     (!bytes ? 0
-			      : in   ? SRB_IN
-				     : SRB_OUT),
-		    .timeout = TIMEOUT_S,
-		},
-	};
-	memcpy(packet->request.cdb, cdb, cdb_length);
-}
-
-bool storvsc_send(struct hv_channel *channel, const struct storvsc *c,
-		  struct storvsc_message *message, uint64_t transaction, bool more)
-{
-	struct vmbus_out_packet out = {
-	    .type = VMBUS_PACKET_IN_BAND,
-	    .flags = VMBUS_PACKET_WANTS_COMPLETION,
-	    .transaction = transaction,
-	    .payload[0] = {&message->packet, c->packet_length},
-	};
-
-	if (message->nr_frames) {
-		message->direct = (struct vmbus_gpa_direct){.count = 1};
-		out.type = VMBUS_PACKET_GPA_DIRECT;
-		out.extension = (struct vmbus_piece){
-		    &message->direct, (uint32_t)(sizeof(message->direct) + sizeof(message->range) +
-						 message->nr_frames * sizeof(*message->frame))};
-	}
-	return hv_channel_send(channel, &out, more) == VMBUS_RING_OK;
-}
-
-/*
- * The next piece of a transfer: segments as long as they join at page boundaries, since one packet describes one range of memory, which
- * may have no gaps (Hyper-V takes no more than one). command->pending is its length.
- */
-static void gather(struct storvsc_command *command, struct storvsc_message *message)
-{
-	const struct block_request *request = command->request;
-	const struct block_segment *segment = &request->segment[command->segment];
-	uint32_t room = command->queue->controller->max_transfer, bytes = 0;
-	unsigned n = request->nr_segments - command->segment, i;
-
-	for (i = 0; i < n && segment[i].len <= room - bytes; i++) {
-		if (i &&
-		    (segment[i].offset || segment[i - 1].offset + segment[i - 1].len != PAGE_SIZE))
-			break;
-		message->frame[i] = segment[i].mfn;
-		bytes += segment[i].len;
-	}
-	message->nr_frames = i;
-	message->range = (struct vmbus_gpa_range){bytes, segment->offset};
-	command->pending = bytes;
-	command->piece = (uint16_t)i;
-}
-
-/* False where a piece cannot be had: a gap lies inside a sector of the disk. */
-static bool build_transfer(struct storvsc_command *command, struct storvsc_message *message)
-{
-	const struct storvsc_disk *disk = command->disk;
-	const uint32_t unit = disk->unit.block_size;
-	const bool write = command->request->op == BLOCK_WRITE;
-	uint8_t cdb[SCSI_CDB_MAX], length;
-
-	gather(command, message);
-	if (!command->piece || command->pending % unit)
-		return false;
-	length = scsi_cdb_transfer(cdb, write, command->sector * BLOCK_SECTOR / unit,
-				   command->pending / unit);
-	storvsc_request(disk->controller, &message->packet, disk->lun, cdb, length,
-			command->pending, !write);
-	return true;
-}
-
-static bool build_flush(struct storvsc_command *command, struct storvsc_message *message)
-{
-	const struct storvsc_disk *disk = command->disk;
-	uint8_t cdb[SCSI_CDB_MAX];
-
-	message->nr_frames = 0;
-	storvsc_request(disk->controller, &message->packet, disk->lun, cdb, scsi_cdb_flush(cdb), 0,
-			false);
-	return true;
-}
-
-static bool build_discard(struct storvsc_command *command, struct storvsc_message *message)
-{
-	const struct storvsc_disk *disk = command->disk;
-	const struct block_request *request = command->request;
-	const uint32_t per_block = disk->unit.block_size / BLOCK_SECTOR;
-	uint64_t blocks = (request->sector + request->nr_sectors - command->sector) / per_block;
-	uint64_t address = virt_to_ma(command->unmap);
-	uint8_t cdb[SCSI_CDB_MAX];
-
-	if (blocks > disk->unit.unmap_max)
-		blocks = disk->unit.unmap_max;
-	command->pending = (uint32_t)(blocks * per_block);
-	scsi_unmap_list(command->unmap, command->sector / per_block, (uint32_t)blocks);
-	message->nr_frames = 1;
-	message->frame[0] = address >> PAGE_SHIFT;
-	message->range =
-	    (struct vmbus_gpa_range){SCSI_UNMAP_LIST_BYTES, (uint32_t)(address % PAGE_SIZE)};
-	storvsc_request(disk->controller, &message->packet, disk->lun, cdb, scsi_cdb_unmap(cdb),
-			SCSI_UNMAP_LIST_BYTES, false);
-	return true;
-}
-
-static bool build(struct storvsc_command *command, struct storvsc_message *message)
-{
-	switch (command->request->op) {
-	case BLOCK_READ:
-	case BLOCK_WRITE: return build_transfer(command, message);
-	case BLOCK_FLUSH: return build_flush(command, message);
-	case BLOCK_DISCARD: return build_discard(command, message);
-	}
-	return false;
 }
 
 /* From here on the answer, or the channel's end, may end the command. NULL where there is no channel. */
@@ -217,7 +74,9 @@ static struct storvsc_command *take_back(struct storvsc_queue *queue, uint64_t t
 /* With the lock. */
 static void occupy(struct storvsc_command *command, struct block_request *request)
 {
-	command->request = request;
+	request->link = NULL;
+	command->request = command->last = request;
+	command->part = request;
 	command->disk = request->disk_private;
 	command->sector = request->sector;
 	command->segment = 0;
@@ -255,52 +114,98 @@ static void release(struct storvsc_command *command)
 	queue->free = command;
 }
 
-/* Ends the command's request. Returns the command with the next request that has waited for one, or NULL. */
+/* With the lock: the command is the next waiting request's, or free. Returns it in the former case. */
+static struct storvsc_command *reuse(struct storvsc_command *command)
+{
+	struct block_request *next = pop(command->queue);
+
+	if (!next) {
+		release(command);
+		return NULL;
+	}
+	occupy(command, next);
+	return command;
+}
+
+static void complete_all(struct block_request *request, enum block_status status)
+{
+	while (request) {
+		struct storvsc_disk *disk = request->disk_private;
+		struct block_request *next = request->link;
+
+		block_complete(&disk->block, request, status);
+		request = next;
+	}
+}
+
+/* Ends the command's requests. Returns the command with the next request that has waited for one, or NULL. */
 static struct storvsc_command *finish(struct storvsc_command *command, enum block_status status)
 {
 	struct storvsc_queue *queue = command->queue;
-	struct block_request *request = command->request, *next;
-	struct storvsc_disk *disk = command->disk;
+	struct block_request *requests = command->request;
+	struct storvsc_command *next;
 
 	lock_take(&queue->lock);
-	next = pop(queue);
-	if (next)
-		occupy(command, next);
-	else
-		release(command);
+	next = reuse(command);
 	lock_drop(&queue->lock);
-	block_complete(&disk->block, request, status);
-	return next ? command : NULL;
+	complete_all(requests, status);
+	return next;
 }
 
-/* Puts a request on queue 0's list; false where the controller will not come back. */
-static bool wait_for_channel(struct storvsc *c, struct block_request *request)
-{
-	struct storvsc_queue *first = &c->queues[0];
-	bool waits;
-
-	lock_take(&first->lock);
-	waits = !c->lost;
-	if (waits)
-		append(first, request);
-	lock_drop(&first->lock);
-	return waits;
-}
-
-/* There is no channel for it now. Begun anew later: what was done of it is done again, which changes nothing. */
-static bool park(struct storvsc_command *command)
+/* An error that may be one request's among several: each is to be tried for itself. */
+static struct storvsc_command *take_apart(struct storvsc_command *command)
 {
 	struct storvsc_queue *queue = command->queue;
 
-	if (!wait_for_channel(queue->controller, command->request))
-		return false;
+	lock_take(&queue->lock);
+	command->last->link = queue->waiting;
+	if (!queue->waiting)
+		queue->waiting_end = &command->last->link;
+	queue->waiting = command->request;
+	command = reuse(command);
+	lock_drop(&queue->lock);
+	return command;
+}
+
+static struct storvsc_command *fail(struct storvsc_command *command, enum block_status status)
+{
+	return command->request == command->last ? finish(command, status) : take_apart(command);
+}
+
+/* Puts requests on queue 0's list; where the controller will not come back they fail. */
+static void wait_for_channel(struct storvsc *c, struct block_request *request)
+{
+	struct storvsc_queue *first = &c->queues[0];
+
+	while (request) {
+		struct block_request *next = request->link;
+		bool waits;
+
+		lock_take(&first->lock);
+		waits = !c->lost;
+		request->link = NULL;
+		if (waits)
+			append(first, request);
+		lock_drop(&first->lock);
+		if (!waits)
+			complete_all(request, BLOCK_ERROR);
+		request = next;
+	}
+}
+
+/* There is no channel for it now. Begun anew later: what was done of it is done again, which changes nothing. */
+static void park(struct storvsc_command *command)
+{
+	struct storvsc_queue *queue = command->queue;
+	struct block_request *requests = command->request;
+
 	lock_take(&queue->lock);
 	release(command);
 	lock_drop(&queue->lock);
-	return true;
+	wait_for_channel(queue->controller, requests);
 }
 
-/* Sends a command that is ours, or puts its request back. False where it has failed, and is ours still. */
+/* Sends a command that is ours, or parks it. False where it has failed, and is ours still. */
 static bool send_piece(struct storvsc_command *command)
 {
 	struct storvsc_queue *queue = command->queue;
@@ -308,20 +213,21 @@ static bool send_piece(struct storvsc_command *command)
 	struct hv_channel *channel;
 	uint64_t transaction;
 
-	if (command->disk->gone || !build(command, &message))
+	if (command->disk->gone || !storvsc_build(command, &message))
 		return false;
 	channel = hand_over(command, &transaction);
 	if (channel && (storvsc_send(channel, queue->controller, &message, transaction, true) ||
 			!take_back(queue, transaction)))
 		return true;
-	return park(command);
+	park(command);
+	return true;
 }
 
 /* Where a command cannot be sent its request has failed, and the next one's turn comes. */
 static void run(struct storvsc_command *command)
 {
 	while (command && !send_piece(command))
-		command = finish(command, BLOCK_ERROR);
+		command = fail(command, BLOCK_ERROR);
 }
 
 void storvsc_queue_pump(struct storvsc_queue *queue)
@@ -334,6 +240,8 @@ void storvsc_queue_pump(struct storvsc_queue *queue)
 		lock_take(&queue->lock);
 		if (lost || (queue->channel && queue->free))
 			request = pop(queue);
+		if (request)
+			request->link = NULL;
 		if (request && !lost) {
 			command = queue->free;
 			queue->free = command->next;
@@ -345,8 +253,7 @@ void storvsc_queue_pump(struct storvsc_queue *queue)
 		if (command)
 			run(command);
 		else
-			block_complete(&((struct storvsc_disk *)request->disk_private)->block,
-				       request, BLOCK_ERROR);
+			complete_all(request, BLOCK_ERROR);
 	}
 }
 
@@ -359,26 +266,74 @@ static struct storvsc_queue *queue_here(struct storvsc *c)
 	return &c->queues[0];
 }
 
-/* A command for the request, or NULL: it waits. */
+static bool is_transfer(const struct block_request *request)
+{
+	return request->op == BLOCK_READ || request->op == BLOCK_WRITE;
+}
+
+/*
+ * What follows the held command without a gap, on the disk and in memory, joins it: blkfront cuts long transfers into requests of
+ * 128 KiB, and each that the host need not see saves it a command, an interrupt and what they bring along.
+ */
+static bool joins(const struct storvsc_command *held, const struct block_request *request)
+{
+	const struct block_request *last = held->last;
+	const struct block_segment *end;
+
+	if (request->disk_private != held->disk || request->op != last->op ||
+	    !is_transfer(request) || request->sector != last->sector + last->nr_sectors ||
+	    held->frames + request->nr_segments > STORVSC_FRAMES_MAX)
+		return false;
+	end = &last->segment[last->nr_segments - 1];
+	return end->offset + end->len == PAGE_SIZE && !request->segment[0].offset;
+}
+
+/*
+ * Takes the request: it joins the held command, or is the new one, or waits for a command. Returns the command that is not held any more, for
+ * the caller to run.
+ */
 static struct storvsc_command *claim(struct storvsc_queue *queue, struct block_request *request)
 {
-	struct storvsc_command *command;
+	struct storvsc_command *held, *command = NULL;
 
 	lock_take(&queue->lock);
-	command = queue->free;
-	if (command) {
-		queue->free = command->next;
-		occupy(command, request);
+	held = queue->held;
+	if (held && joins(held, request)) {
+		request->link = NULL;
+		held->last->link = request;
+		held->last = request;
+		held->frames += request->nr_segments;
+		held = NULL;
 	} else {
-		append(queue, request);
+		command = queue->free;
+		if (command) {
+			queue->free = command->next;
+			occupy(command, request);
+			command->frames = request->nr_segments;
+		} else {
+			append(queue, request);
+		}
+		queue->held = command;
 	}
 	lock_drop(&queue->lock);
-	return command;
+	return held;
+}
+
+static void run_held(struct storvsc_queue *queue)
+{
+	struct storvsc_command *held;
+
+	lock_take(&queue->lock);
+	held = queue->held;
+	queue->held = NULL;
+	lock_drop(&queue->lock);
+	run(held);
 }
 
 static void submit(struct block_disk *block, struct block_request *request)
 {
 	struct storvsc_disk *disk = (struct storvsc_disk *)block;
+	struct storvsc_queue *queue = queue_here(disk->controller);
 
 	if (disk->gone) {
 		block_complete(block, request, BLOCK_ERROR);
@@ -389,14 +344,18 @@ static void submit(struct block_disk *block, struct block_request *request)
 		return;
 	}
 	request->disk_private = disk;
-	run(claim(queue_here(disk->controller), request));
+	run(claim(queue, request));
+	if (!is_transfer(request))
+		run_held(queue);
 }
 
 static void commit(struct block_disk *block)
 {
 	struct storvsc_queue *queue = queue_here(((struct storvsc_disk *)block)->controller);
-	struct hv_channel *channel = __atomic_load_n(&queue->channel, __ATOMIC_ACQUIRE);
+	struct hv_channel *channel;
 
+	run_held(queue);
+	channel = __atomic_load_n(&queue->channel, __ATOMIC_ACQUIRE);
 	if (channel)
 		hv_channel_flush(channel);
 }
@@ -435,22 +394,23 @@ enum storvsc_outcome storvsc_judge(struct storvsc *c, const struct storvsp_packe
 	}
 }
 
-/* The piece is done: goes on with what is left of the request. */
+/* The piece is done: goes on with what is left of the command. */
 static void advance(struct storvsc_command *command, uint32_t transferred)
 {
 	const struct block_request *request = command->request;
-	bool data = request->op == BLOCK_READ || request->op == BLOCK_WRITE;
+	bool data = is_transfer(request), done;
 
 	if (data && transferred != command->pending) {
-		run(finish(command, BLOCK_ERROR));
+		run(fail(command, BLOCK_ERROR));
 		return;
 	}
 	command->sector += data ? command->pending / BLOCK_SECTOR : command->pending;
-	command->segment += command->piece;
-	if (request->op == BLOCK_FLUSH || command->sector >= request->sector + request->nr_sectors)
-		run(finish(command, BLOCK_OK));
-	else
-		run(command);
+	command->part = command->next_part;
+	command->segment = command->next_segment;
+	done = data ? !command->part
+		    : request->op == BLOCK_FLUSH ||
+			  command->sector >= request->sector + request->nr_sectors;
+	run(done ? finish(command, BLOCK_OK) : command);
 }
 
 void storvsc_completed(struct storvsc_queue *queue, uint64_t transaction,
@@ -471,7 +431,7 @@ void storvsc_completed(struct storvsc_queue *queue, uint64_t transaction,
 		bool cannot = outcome == STORVSC_REFUSED && (command->request->op == BLOCK_FLUSH ||
 							     command->request->op == BLOCK_DISCARD);
 
-		run(finish(command, cannot ? BLOCK_UNSUPPORTED : BLOCK_ERROR));
+		run(fail(command, cannot ? BLOCK_UNSUPPORTED : BLOCK_ERROR));
 	}
 }
 
@@ -489,7 +449,7 @@ void storvsc_queue_start(struct storvsc_queue *queue)
 void storvsc_queue_end(struct storvsc_queue *queue)
 {
 	struct storvsc *c = queue->controller;
-	struct block_request *request;
+	struct block_request *waiting = NULL;
 
 	queue->opened = NULL;
 	if (!queue->commands)
@@ -501,18 +461,16 @@ void storvsc_queue_end(struct storvsc_queue *queue)
 		uint64_t generation = queue->commands[i].generation;
 		struct storvsc_command *command = take_back(queue, generation << 32 | i);
 
-		if (command && !park(command))
-			run(finish(command, BLOCK_ERROR));
+		if (command)
+			park(command);
 	}
-	while (queue != &c->queues[0]) {
+	if (queue != &c->queues[0]) {
 		lock_take(&queue->lock);
-		request = pop(queue);
+		waiting = queue->waiting;
+		queue->waiting = NULL;
+		queue->waiting_end = &queue->waiting;
 		lock_drop(&queue->lock);
-		if (!request)
-			break;
-		if (!wait_for_channel(c, request))
-			block_complete(&((struct storvsc_disk *)request->disk_private)->block,
-				       request, BLOCK_ERROR);
+		wait_for_channel(c, waiting);
 	}
 	storvsc_queue_pump(&c->queues[0]);
 }

@@ -33,7 +33,8 @@ CHECK_ALL_TAP += tests/viridian/run-rest
 # The VMBus client, hosted: against our own host in one process, and against hosts that misbehave. What host/ and disk/ name is known only once
 # their build.mk has been read, hence the four dollars.
 LOOP_CLIENT_SRC := tests/loop/client.c adapter/hv/vmbus_channel.c core/vmbus_ring.c core/pagepool.c
-LOOP_STORVSC_SRC := tests/loop/client_storvsc.c adapter/hv/storvsc_io.c adapter/hv/storvsc_scan.c adapter/hv/scsi.c
+LOOP_STORVSC_SRC := tests/loop/client_storvsc.c adapter/hv/storvsc_build.c adapter/hv/storvsc_io.c \
+	adapter/hv/storvsc_scan.c adapter/hv/scsi.c
 LOOP_BLOCK_SRC = $(filter-out $(HOST_VMBUS_SRC) host/storvsp.c,$(HOST_STORVSP_SRC))
 LOOP_SERVER_SRC = tests/loop/partition.c $(filter-out core/vmbus_ring.c tests/host/fake_guest.c,$(HOST_VMBUS_SRC))
 

@@ -48,8 +48,11 @@ struct io {
 };
 static struct io ios[IOS];
 static unsigned nr_ios;
+static uint64_t next_sector;
 static struct block_disk *disks[DISKS];
 static bool leaving[DISKS];
+static struct block_disk *batch; /* submitted to, and not committed */
+static unsigned batch_vp;
 
 static void complete(struct block_request *request, enum block_status status)
 {
@@ -82,11 +85,25 @@ void xen_block_remove(struct block_disk *disk)
 		leaving[i] |= disks[i] == disk;
 }
 
+/* A batch is one disk's, on one VP, and nothing comes between. */
+static void end_batch(void)
+{
+	if (!batch)
+		return;
+	client_run_on(batch_vp);
+	batch->ops->commit(batch);
+	client_run_on(0);
+	batch = NULL;
+}
+
 static void submit(void)
 {
-	struct block_disk *disk = disks[byte() % DISKS];
+	struct block_disk *disk = disks[byte() % 4];
 	struct block_request *request;
 	unsigned segments = byte() % (BLOCK_SEGMENTS_MAX + 1);
+
+	if (batch && (disk != batch || byte() & 1))
+		end_batch();
 
 	if (!disk || nr_ios == IOS)
 		return;
@@ -113,11 +130,16 @@ static void submit(void)
 		ios[--nr_ios] = (struct io){0};
 		return;
 	}
-	request->sector = (disk->nr_sectors - request->nr_sectors) & ~7ull;
-	client_run_on(byte() % CLIENT_VPS);
+	/* Now and then right behind the last one, as blkfront cuts them. */
+	request->sector = byte() & 1 ? next_sector : 0;
+	if (request->sector > disk->nr_sectors - request->nr_sectors)
+		request->sector = (disk->nr_sectors - request->nr_sectors) & ~7ull;
+	next_sector = (request->sector + request->nr_sectors + 7) & ~7ull;
+	batch_vp = byte() % CLIENT_VPS;
+	batch = disk;
+	client_run_on(batch_vp);
 	disk->ops->submit(disk, request);
-	if (byte() & 1 && disk->ops->commit)
-		disk->ops->commit(disk);
+	client_run_on(0);
 }
 
 /* The host's ends of the rings, made anew when a channel is opened. */
@@ -312,41 +334,96 @@ static void start(void)
 	memset(disks, 0, sizeof(disks));
 	memset(ends, 0, sizeof(ends));
 	nr_ios = 0;
+	next_sector = 0;
+	batch = NULL;
 	client_start(&host, machine, 1, GUEST - 1);
 	client_storvsc_start();
 	hv_vmbus_connect();
 	client_message(&response, sizeof(response));
 }
 
+/* One turn, as the input says. */
+static void turn_once(void)
+{
+	uint8_t what = byte();
+	uint32_t id = 1 + (what >> 4) % (CHANNELS - 1);
+
+	if ((what & 15) < 7 || (what & 15) > 9)
+		end_batch();
+	switch (what & 15) {
+	case 0: offer(); break;
+	case 1:
+	case 2: message(id); break;
+	case 3: invent(id); break;
+	case 4: scribble(id); break;
+	case 5: rescind(id); break;
+	case 6:
+		forget();
+		client_pass(byte() * 1000000000ull);
+		break;
+	case 7:
+	case 8:
+	case 9: submit(); break;
+	default: answer(id); break;
+	}
+}
+
+/* An answer as it should be: `n` bytes of data, then what a properties packet needs, then nothing that is wrong. */
+static uint8_t *good_answer(uint8_t *to, const uint8_t *data, size_t length, size_t n)
+{
+	*to++ = 10;
+	memset(to, 0, n);
+	if (length)
+		memcpy(to, data, length);
+	to += n;
+	memcpy(to, (const uint8_t[]){1, 1, 0, 0}, 4);
+	return to + 4;
+}
+
+/* Most inputs begin where a controller with one disk is there already: few would get so far. */
+static void bring_up(void)
+{
+	static const uint8_t offered[] = {0, 0, 0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 1};
+	static const uint8_t properties[] = {3, 1, 0, 0, 16, 0}, luns[] = {0, 0, 0, 8};
+	static const uint8_t pages[] = {0, 0, 0, 2, 0xb0, 0xb2}, thin[] = {0, 0, 0, 0, 0, 0x80};
+	static const uint8_t capacity[] = {0, 0, 0, 0, 0, 0, 0x1f, 0xff, 0, 0, 2, 0};
+	static uint8_t script[2048];
+	uint8_t *to = script, limits[28] = {[23] = 255, [27] = 1};
+
+	memcpy(to, offered, sizeof(offered));
+	to = good_answer(to + sizeof(offered), NULL, 0, 0);
+	to = good_answer(to, NULL, 0, 0);
+	to = good_answer(to, properties, sizeof(properties), sizeof(properties));
+	to = good_answer(to, NULL, 0, 0); /* the end of initialisation */
+	to = good_answer(to, NULL, 0, 0); /* sub-channels */
+	to = good_answer(to, luns, sizeof(luns), 255);
+	to = good_answer(to, NULL, 0, 36);
+	to = good_answer(to, pages, sizeof(pages), 255);
+	to = good_answer(to, limits, sizeof(limits), 255);
+	to = good_answer(to, thin, sizeof(thin), 255);
+	to = good_answer(to, capacity, sizeof(capacity), 32);
+	to = good_answer(to, NULL, 0, 255);
+	at = script;
+	end = to;
+	while (at < end)
+		turn_once();
+	assert(disks[0]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	start();
+	if (size && data[0] & 7)
+		bring_up();
 	at = data;
 	end = data + size;
-	start();
 	while (at < end) {
-		uint8_t what = byte();
-		uint32_t id = 1 + (what >> 4) % (CHANNELS - 1);
-
-		switch (what & 15) {
-		case 0: offer(); break;
-		case 1:
-		case 2: message(id); break;
-		case 3: invent(id); break;
-		case 4: scribble(id); break;
-		case 5: rescind(id); break;
-		case 6:
-			forget();
-			client_pass(byte() * 1000000000ull);
-			break;
-		case 7:
-		case 8:
-		case 9: submit(); break;
-		default: answer(id); break;
-		}
+		turn_once();
 		for (unsigned i = 0; i < nr_ios; i++)
 			assert(ios[i].ended <= 1);
 	}
+	end_batch();
 	for (uint32_t id = 1; id < CHANNELS; id++)
 		rescind(id);
 	/* Nobody comes back. */

@@ -106,9 +106,10 @@ void partition_run(struct partition *p)
 {
 	unsigned quiet = 0;
 
-	/* Threads of the host's may be at work: only a while of silence is the end. */
-	while (quiet < 20) {
-		if (turn_once(p) || loop_turn(&p->loop, 1))
+	while (quiet < 2) {
+		bool busy = p->busy && p->busy(p->server);
+
+		if (turn_once(p) || loop_turn(&p->loop, 1) || busy)
 			quiet = 0;
 		else
 			quiet++;

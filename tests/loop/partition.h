@@ -32,6 +32,9 @@ struct partition {
 		int fd;
 	} hook[PARTITION_HOOKS];
 	unsigned signals, interrupts; /* to the host, to the guest */
+	/* Whether threads of a server's are at work; NULL: it has none. */
+	bool (*busy)(void *server);
+	void *server;
 };
 
 /* Starts the client too; drivers are registered after, then hv_vmbus_connect(). */

@@ -15,6 +15,34 @@ struct server {
 	int fd[SCSI_MAX_LUNS];
 };
 
+static unsigned packets;
+
+static bool count_packet(void *device, struct vmbus_channel *channel,
+			 const struct vmbus_in_packet *in)
+{
+	packets++;
+	return on_packet(device, channel, in);
+}
+
+static const struct vmbus_device_ops counting = {
+    .open = on_open, .close = on_close, .packet = count_packet};
+
+unsigned server_commands(const struct server *s)
+{
+	(void)s;
+	return packets;
+}
+
+static bool busy(void *server)
+{
+	const struct server *s = server;
+
+	for (unsigned lun = 0; lun < SCSI_MAX_LUNS; lun++)
+		if (s->disk[lun].in_flight)
+			return true;
+	return false;
+}
+
 struct server *server_create(struct partition *p, unsigned queues)
 {
 	struct server *s = calloc(1, sizeof(*s));
@@ -22,6 +50,11 @@ struct server *server_create(struct partition *p, unsigned queues)
 	assert(s && block_pool_init(&s->pool, &p->loop, 2, NULL) == 0);
 	s->controller = storvsp_create(p->bus, 0, queues);
 	assert(s->controller);
+	p->busy = busy;
+	p->server = s;
+	s->controller->offering.ops = &counting;
+	vmbus_rescind(s->controller->channel[0]);
+	server_offer_again(s);
 	return s;
 }
 

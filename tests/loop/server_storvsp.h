@@ -19,4 +19,7 @@ void server_rescind(struct server *s);
 /* Offers it once more, with the disks that it has. */
 void server_offer_again(struct server *s);
 
+/* How many packets the guest's clients have sent on channels of this controller. */
+unsigned server_commands(const struct server *s);
+
 #endif

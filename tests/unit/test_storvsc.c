@@ -174,6 +174,55 @@ static void gaps_between_segments_do_not_matter(void **state)
 	assert_memory_equal(partition_page(&part, FRAME + 8), expected, sizeof(expected));
 }
 
+/* What blkfront cut in pieces is one command again, and each piece still ends for itself. */
+static void requests_that_follow_each_other_are_one_command(void **state)
+{
+	struct io write[3] = {0}, read = {0};
+	unsigned before;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		memset(partition_page(&part, FRAME + i), 'x' + (int)i, 4096);
+		add(&write[i], FRAME + i, 0, 4096);
+		write[i].request.op = BLOCK_WRITE;
+		write[i].request.sector = 64 + 8 * i;
+		disks[0]->ops->submit(disks[0], &write[i].request);
+	}
+	before = server_commands(server);
+	disks[0]->ops->commit(disks[0]);
+	partition_run(&part);
+	assert_int_equal(server_commands(server) - before, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(write[i].ended, 1);
+		assert_int_equal(write[i].status, BLOCK_OK);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		add(&read, FRAME + 10 + i, 0, 4096);
+	assert_int_equal(run(&read, disks[0], BLOCK_READ, 64), BLOCK_OK);
+	assert_memory_equal(partition_page(&part, FRAME), partition_page(&part, FRAME + 10),
+			    3 * 4096);
+}
+
+/* One of them cannot be: the others are not its victims. */
+static void an_error_is_only_its_own_requests(void **state)
+{
+	struct io io[3] = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		add(&io[i], FRAME + i, 0, 4096);
+		io[i].request.op = BLOCK_READ;
+		io[i].request.sector = DISK / 512 - 16 + 8 * i;
+		disks[0]->ops->submit(disks[0], &io[i].request);
+	}
+	disks[0]->ops->commit(disks[0]);
+	partition_run(&part);
+	assert_int_equal(io[0].status, BLOCK_OK);
+	assert_int_equal(io[1].status, BLOCK_OK);
+	assert_int_equal(io[2].status, BLOCK_ERROR);
+	assert_int_equal(io[0].ended + io[1].ended + io[2].ended, 3);
+}
+
 static void what_the_disk_refuses_is_an_error(void **state)
 {
 	struct io write = {0}, beyond = {0};
@@ -222,6 +271,86 @@ static void a_flood_of_requests_is_answered(void **state)
 		assert_int_equal(run(&read, disks[0], BLOCK_READ, 8 * i), BLOCK_OK);
 		assert_memory_equal(partition_page(&part, FRAME + 1000),
 				    partition_page(&part, FRAME + i), 4096);
+	}
+}
+
+/* Segments of any shape in batches of any kind, from every VP, against a copy of the disk. */
+enum { BATCH = 24, WINDOW = 512 /* sectors that are fought for */ };
+static uint8_t model[WINDOW * 512];
+
+static void fill_request(struct io *io, uint64_t frame)
+{
+	bool first = true;
+
+	for (unsigned n = 1 + rand() % 12; n; n--, first = false) {
+		unsigned begin = rand() % 3 ? 0 : rand() % 8, count = 1 + rand() % (8 - begin);
+
+		if (rand() % 2 && !(begin && first))
+			count = 8 - begin;
+		add(io, frame++, (uint16_t)(begin * 512), (uint16_t)(count * 512));
+	}
+}
+
+static void copy_request(const struct io *io, uint8_t *disk, bool to_disk)
+{
+	disk += io->request.sector * 512;
+	for (unsigned i = 0; i < io->request.nr_segments; i++) {
+		const struct block_segment *segment = &io->request.segment[i];
+		uint8_t *page = partition_page(&part, segment->mfn) + segment->offset;
+
+		if (to_disk)
+			memcpy(disk, page, segment->len);
+		else
+			assert_memory_equal(disk, page, segment->len);
+		disk += segment->len;
+	}
+}
+
+static void random_batches_end_and_keep_their_data(void **state)
+{
+	static struct io io[BATCH];
+
+	(void)state;
+	srand(4);
+	memset(model, 0, sizeof(model));
+	for (unsigned round = 0; round < 150; round++) {
+		bool write = rand() % 2;
+		uint64_t sector = 0;
+		unsigned n;
+
+		memset(io, 0, sizeof(io));
+		for (n = 0; n < BATCH; n++) {
+			uint64_t frame = FRAME + n * 16;
+
+			if (rand() % 3 == 0)
+				sector += rand() % 8;
+			fill_request(&io[n], frame);
+			if (sector + io[n].request.nr_sectors > WINDOW)
+				break;
+			for (unsigned i = 0; write && i < 16 * 4096; i++)
+				partition_page(&part, frame)[i] = (uint8_t)rand();
+			io[n].request.op = write ? BLOCK_WRITE : BLOCK_READ;
+			io[n].request.sector = sector;
+			sector += io[n].request.nr_sectors;
+			client_run_on((unsigned)rand() % 8 ? 1 : (unsigned)rand() % CLIENT_VPS);
+			disks[0]->ops->submit(disks[0], &io[n].request);
+			if (rand() % 4 == 0)
+				disks[0]->ops->commit(disks[0]);
+		}
+		for (unsigned vp = 0; vp < CLIENT_VPS; vp++) {
+			client_run_on(vp);
+			disks[0]->ops->commit(disks[0]);
+		}
+		client_run_on(0);
+		for (unsigned i = 0; i < n && write; i++)
+			copy_request(&io[i], model, true);
+		partition_run(&part);
+		for (unsigned i = 0; i < n; i++) {
+			assert_int_equal(io[i].ended, 1);
+			assert_int_equal(io[i].status, BLOCK_OK);
+			if (!write)
+				copy_request(&io[i], model, false);
+		}
 	}
 }
 
@@ -368,9 +497,12 @@ int main(void)
 	    TEST(every_vp_has_a_queue),
 	    TEST(written_data_is_read_back),
 	    TEST(gaps_between_segments_do_not_matter),
+	    TEST(requests_that_follow_each_other_are_one_command),
+	    TEST(an_error_is_only_its_own_requests),
 	    TEST(what_the_disk_refuses_is_an_error),
 	    TEST(flushes_and_discards_end_well),
 	    TEST(a_flood_of_requests_is_answered),
+	    TEST(random_batches_end_and_keep_their_data),
 	    TEST(a_disk_that_comes_later_is_found),
 	    TEST(a_disk_that_goes_answers_with_errors_until_it_is_forgotten),
 	    TEST(a_controller_that_comes_back_goes_on_where_it_was),
