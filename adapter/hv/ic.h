@@ -26,8 +26,8 @@ struct hv_ic {
 	uint16_t message_type;    /* enum ic_type */
 	const uint32_t *versions; /* of the messages, newest first; 0 ends the list */
 	/*
-	 * A request: `body` is a copy, and becomes the body of the answer; `length` bytes of it are the host's, the rest up to HV_IC_BODY_MAX
-	 * is zero.
+	 * A request: `body` is a copy, and becomes the body of the answer; `length` bytes of it are the host's, the rest of
+	 * `message` is zero.
 	 */
 	enum hv_ic_result (*ask)(struct hv_ic *ic, uint8_t *body, uint32_t length,
 				 uint32_t *status);
@@ -40,8 +40,6 @@ struct hv_ic {
 	uint8_t *
 	    message; /* HV_CHANNEL_PACKET_MAX bytes, 8-byte aligned; by itself, since it is not in the image's file then */
 };
-
-#define HV_IC_BODY_MAX (HV_CHANNEL_PACKET_MAX - sizeof(struct ic_header))
 
 /* Boot, before hv_vmbus_connect(): registers the services. */
 void ic_init(void);
