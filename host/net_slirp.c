@@ -47,12 +47,15 @@ struct slirp_backend {
 	struct loop *loop;
 	struct loop_watch watch;
 	struct queue to_slirp, to_guest;
-	bool paused; /* the adapter had no room */
+	struct loop_after after;
+	bool paused;         /* the adapter had no room */
+	bool news_for_slirp; /* that it has not been told of */
 	atomic_bool stopping;
 	bool started;
 	pthread_t thread;
 	/* The thread's own: */
 	Slirp *slirp;
+	bool news_for_guest;
 	struct timer *timers;
 	unsigned polled;
 	struct pollfd poll[MAX_POLLED];
@@ -66,11 +69,13 @@ static int queue_init(struct queue *queue)
 	return queue->event;
 }
 
-/* A full queue drops, as a switch does. */
-static void queue_put(struct queue *queue, const uint8_t *bytes, size_t length)
+/*
+ * A full queue drops, as a switch does. Who puts a frame into an empty one owes the other thread a signal, which it gives when it
+ * has no more of them: *news.
+ */
+static void queue_put(struct queue *queue, const uint8_t *bytes, size_t length, bool *news)
 {
 	struct frame *frame = malloc(sizeof(*frame) + length);
-	bool was_empty;
 
 	if (!frame) {
 		return;
@@ -84,12 +89,17 @@ static void queue_put(struct queue *queue, const uint8_t *bytes, size_t length)
 		free(frame);
 		return;
 	}
-	was_empty = queue->count == 0;
+	*news = *news || queue->count == 0;
 	*queue->end = frame;
 	queue->end = &frame->next;
 	queue->count++;
 	pthread_mutex_unlock(&queue->lock);
-	if (was_empty) {
+}
+
+static void queue_tell(struct queue *queue, bool *news)
+{
+	if (*news) {
+		*news = false;
 		event_signal(queue->event);
 	}
 }
@@ -145,7 +155,7 @@ static ssize_t send_packet(const void *bytes, size_t length, void *opaque)
 {
 	struct slirp_backend *slirp = opaque;
 
-	queue_put(&slirp->to_guest, bytes, length);
+	queue_put(&slirp->to_guest, bytes, length, &slirp->news_for_guest);
 	return (ssize_t)length;
 }
 
@@ -275,6 +285,7 @@ static void *run(void *argument)
 		add_poll(slirp->to_slirp.event, SLIRP_POLL_IN, slirp);
 		slirp_pollfds_fill(slirp->slirp, &timeout, add_poll, slirp);
 		run_timers(slirp, &timeout);
+		queue_tell(&slirp->to_guest, &slirp->news_for_guest);
 		int ready = poll(slirp->poll, slirp->polled, (int)timeout);
 
 		event_take(slirp->to_slirp.event);
@@ -293,7 +304,7 @@ static void emit(void *context, const uint8_t *frame, uint32_t length)
 {
 	struct slirp_backend *slirp = context;
 
-	queue_put(&slirp->to_slirp, frame, length);
+	queue_put(&slirp->to_slirp, frame, length, &slirp->news_for_slirp);
 }
 
 static void backend_send(struct net_backend *backend, uint8_t *frame, uint32_t length,
@@ -301,6 +312,13 @@ static void backend_send(struct net_backend *backend, uint8_t *frame, uint32_t l
 {
 	/* What slirp ends is a stream: it takes a large send as one packet, which saves a segment's way for each 1460 bytes. */
 	net_finish_whole(frame, length, work, emit, backend);
+}
+
+static void turn_ends(void *context)
+{
+	struct slirp_backend *slirp = context;
+
+	queue_tell(&slirp->to_slirp, &slirp->news_for_slirp);
 }
 
 static void to_guest_ready(void *context, uint32_t what)
@@ -343,6 +361,7 @@ static void backend_destroy(struct net_backend *backend)
 	}
 	if (slirp->to_guest.event > 0) {
 		loop_remove(slirp->loop, &slirp->watch);
+		loop_remove_after(slirp->loop, &slirp->after);
 	}
 	while (slirp->timers) {
 		timer_free(slirp->timers, slirp);
@@ -406,6 +425,8 @@ static int start(struct slirp_backend *slirp, const char *const *forwards, unsig
 	}
 	slirp->watch = (struct loop_watch){slirp->to_guest.event, to_guest_ready, slirp};
 	loop_add(slirp->loop, &slirp->watch, EPOLLIN);
+	slirp->after = (struct loop_after){turn_ends, slirp, NULL};
+	loop_add_after(slirp->loop, &slirp->after);
 	slirp->slirp = new_slirp(slirp);
 	if (!slirp->slirp) {
 		return say_error("--net user: libslirp refuses");
