@@ -20,6 +20,7 @@
 #define UART_IER_RX     0x01
 #define UART_FCR_ENABLE 0x01
 #define UART_FCR_CLEAR  0x06 /* both FIFOs */
+#define UART_FCR_RX_8   0x80 /* interrupt at 8 received bytes, or when they have waited for a while */
 #define UART_FIFO_SIZE  16
 #define UART_LCR_8N1    0x03
 #define UART_LCR_DLAB   0x80
