@@ -153,5 +153,12 @@ def kernel_package(suite, flavour):
 
 def kernel(suite, flavour):
     """The vmlinuz of linux-image-FLAVOUR of `suite`."""
-    (vmlinuz,) = (kernel_package(suite, flavour) / "boot").glob("vmlinuz-*")
-    return vmlinuz
+    home = kernel_package(suite, flavour)
+    found = list((home / "boot").glob("vmlinuz-*"))
+    if not found:
+        # Since 7.x the image's package is but a name for a package of the kernel and one of its modules.
+        home = package(suite, home.name.replace("linux-image-", "linux-binary-"))
+        found = [*home.glob("boot/vmlinuz-*"), *home.glob("usr/lib/modules/*/vmlinuz")]
+    if len(found) != 1:
+        raise LabError("no kernel in %s of %s" % (home.name, suite))
+    return found[0]
