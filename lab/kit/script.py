@@ -17,7 +17,8 @@ class Script:
 
     def __init__(self, steps, send, show):
         self.steps = [self._step(s) for s in steps]
-        self.send, self.show = send, show
+        self.send, self._show = send, show
+        self.last = b"\n"
         self.console = self.answer = b""
         self.running = False
 
@@ -28,8 +29,14 @@ class Script:
             raise LabError("--on %s: TEXT=COMMAND is expected" % text)
         return marker.encode(), command
 
+    def show(self, line):
+        """A line of its own, even where the guest is in the midst of one."""
+        self._show((b"" if self.last == b"\n" else b"\n") + line)
+        self.last = b"\n"
+
     def saw(self, data):
         """The guest wrote `data`. Each text is looked for behind the one before."""
+        self.last = data[-1:]
         if self.steps:
             self.console += data
             self._go_on()
