@@ -377,8 +377,8 @@ trap_general_protection:
 	jmp trap_common
 
 /*
- * A hypercall: number in rax, arguments in rdi, rsi, rdx, r10, r8, r9. The ABI lets the argument registers be clobbered, all but r9,
- * which callers with five arguments expect back.
+ * A hypercall: number in rax, arguments in rdi, rsi, rdx, r10, r8, r9. Linux lets those be clobbered that it passes arguments in. Others
+ * expect back what they passed none in, as Xen keeps them all: GRUB walks its page table areas by r8 from one hypercall to the next.
  */
 	.balign 16
 	.globl hypercall
@@ -392,13 +392,17 @@ hypercall_not_iret:
 	push $SEL_KERNEL_CS
 	push %rcx
 	push %r9
+	push %r8
+	push %r10			/* keeps the stack aligned as well */
 	cmp $HYPERCALLS, %eax
 	jae 3f
 	mov %eax, %eax
 	mov %r10, %rcx
 	lea hypercall_table(%rip), %r10
 	call *(%r10, %rax, 8)
-2:	pop %r9
+2:	pop %r10
+	pop %r8
+	pop %r9
 	mov 40 + VP_INFO(%rsp), %rcx
 	cmpw $1, (%rcx)
 	je 4f
