@@ -19,34 +19,61 @@ struct blkdev {
 	struct vbd vbd; /* first: a vbd of ours is its blkdev */
 	unsigned queues, depth;
 	struct vbd_queue queue[VBD_QUEUES_MAX];
+	struct blkback_slot *slots;
+	struct blkdev *next; /* in `retired` */
 	atomic_bool work;
 };
 
 #define BLKDEV_PAGES ((sizeof(struct blkdev) + PAGE_SIZE - 1) / PAGE_SIZE)
 
-/* By the index in the guest's names: 0 is xvda. Changed under the store's lock. */
+/* By the index in the guest's names: 0 is xvda. Changed under the store's lock, like the list of those that are no disk's now. */
 static struct blkdev *disks[DISKS_MAX];
+static struct blkdev *retired;
 
 static size_t slot_pages(unsigned queues, unsigned depth)
 {
 	return (queues * depth * sizeof(struct blkback_slot) + PAGE_SIZE - 1) / PAGE_SIZE;
 }
 
-static struct blkback_slot *allocate_slots(struct blkdev *d)
+static bool allocate_slots(struct blkdev *d)
 {
 	unsigned most = domain.nr_vcpus < VBD_QUEUES_MAX ? domain.nr_vcpus : VBD_QUEUES_MAX;
 
 	for (d->queues = most; d->queues; d->queues = d->queues > 1 ? 1 : 0) {
 		for (unsigned i = 0; i < sizeof(depths) / sizeof(*depths); i++) {
-			struct blkback_slot *slots;
-
 			d->depth = depths[i];
-			slots = device_pages(slot_pages(d->queues, d->depth));
-			if (slots)
-				return slots;
+			d->slots = device_pages(slot_pages(d->queues, d->depth));
+			if (d->slots)
+				return true;
 		}
 	}
-	return NULL;
+	return false;
+}
+
+/*
+ * With the store's lock. Another VP may be within a callback for a disk that has just gone, and finds its queue stopped: so what was a disk's
+ * stays, for the next one.
+ */
+static struct blkdev *take_blkdev(void)
+{
+	struct blkdev *d = retired;
+
+	if (d) {
+		retired = d->next;
+		return d;
+	}
+	d = device_pages(BLKDEV_PAGES);
+	if (d && !allocate_slots(d)) {
+		device_pages_free(d, BLKDEV_PAGES);
+		d = NULL;
+	}
+	return d;
+}
+
+static void retire(struct blkdev *d)
+{
+	d->next = retired;
+	retired = d;
 }
 
 static void work(void *ctx, struct vbd *vbd)
@@ -65,15 +92,15 @@ static void removed(void *ctx, struct vbd *vbd)
 	for (unsigned i = 0; i < DISKS_MAX; i++)
 		if (disks[i] == d)
 			disks[i] = NULL;
-	device_pages_free(vbd->slots, slot_pages(d->queues, d->depth));
-	device_pages_free(d, BLKDEV_PAGES);
+	retire(d);
 	block_forgotten(disk);
 }
 
 static const struct vbd_env env = {work, removed};
 
-static bool add(struct blkdev *d, struct block_disk *disk, struct xs_store *store)
+static bool add(struct block_disk *disk, struct xs_store *store)
 {
+	struct blkdev *d = take_blkdev();
 	struct vbd_config config = {
 	    .env = &env,
 	    .disk = disk,
@@ -81,36 +108,36 @@ static bool add(struct blkdev *d, struct block_disk *disk, struct xs_store *stor
 	    .grants = &grant_table,
 	    .store = store,
 	    .domid = GUEST_DOMID,
-	    .queues = d->queue,
-	    .slots = allocate_slots(d),
 	};
 	unsigned index;
 
+	if (!d)
+		return false;
+	config.queues = d->queue;
+	config.max_queues = d->queues;
+	config.slots = d->slots;
+	config.slots_per_queue = d->depth;
 	for (index = 0; index < DISKS_MAX && disks[index]; index++)
 		;
-	config.max_queues = d->queues;
-	config.slots_per_queue = d->depth;
-	if (!config.slots || index == DISKS_MAX)
-		return false;
-	disks[index] = d;
-	if (!vbd_add(&d->vbd, &config, vbd_number(index)))
-		return true;
-	disks[index] = NULL;
-	device_pages_free(config.slots, slot_pages(d->queues, d->depth));
+	if (index < DISKS_MAX) {
+		disks[index] = d;
+		if (!vbd_add(&d->vbd, &config, vbd_number(index)))
+			return true;
+		disks[index] = NULL;
+	}
+	retire(d);
 	return false;
 }
 
 void xen_block_add(struct block_disk *disk)
 {
-	struct blkdev *d = device_pages(BLKDEV_PAGES);
 	struct xs_store *store = store_enter();
-	bool good = d && add(d, disk, store);
+	bool good = add(disk, store);
 
 	store_leave();
 	if (good)
 		return;
 	log_warning("no memory for one more disk");
-	device_pages_free(d, BLKDEV_PAGES);
 	block_forgotten(disk);
 }
 
