@@ -11,10 +11,7 @@ WRAP_NOTE_SIZE := 20
 ADAPTER_CFLAGS = -std=gnu11 $(SPEED) -g -ffreestanding -fPIE -fvisibility=hidden -mno-red-zone -mgeneral-regs-only \
 	-fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -fno-strict-aliasing \
 	-ffunction-sections -fdata-sections $(WARN) -I. -I$(ADAPTER_BUILD) -MMD -MP
-# What runs once, or for the store and the devices' states only, is to be small.
 SPEED := -O2
-COLD := adapter/boot/ core/kimage/ core/xenstore core/xs_ core/xenbus core/vbd core/vif core/options core/e820 core/fmt
-$(foreach c,$(COLD),$(eval $(ADAPTER_BUILD)/obj/$(c)%: SPEED := -Os))
 ADAPTER_ASFLAGS := -g -DWRAP_NOTE_SIZE=$(WRAP_NOTE_SIZE) -I. -I$(ADAPTER_BUILD) -MMD -MP
 ADAPTER_LDFLAGS := -m elf_x86_64 -static -nostdlib --no-dynamic-linker -z noexecstack -z max-page-size=4096 \
 	--gc-sections --orphan-handling=warn --fatal-warnings
@@ -24,13 +21,13 @@ ADAPTER_SRC = $(filter-out adapter/wrap.S adapter/x86/asm-offsets.c,$(wildcard a
 ADAPTER_OBJ = $(addprefix $(ADAPTER_BUILD)/obj/,$(addsuffix .o,$(sort $(ADAPTER_SRC))))
 
 # What runs at boot, when a device comes or goes, or when xenstore is asked is built for size: the image has a limit, and nothing waits for it.
-ADAPTER_COLD := $(wildcard adapter/boot/*.c core/xenstore*.c core/xs_*.c core/options*.c adapter/hv/ic*.c) \
+ADAPTER_COLD := $(wildcard adapter/boot/*.c core/xenstore*.c core/xs_*.c core/options*.c adapter/hv/ic*.c adapter/hv/balloon*.c) \
 	$(filter-out %/lz4_block.c,$(wildcard core/kimage/*.c)) \
 	$(addprefix core/,arena.c e820.c fmt.c gnttab.c pagepool.c vbd.c vif.c xenbus.c) \
 	$(addprefix adapter/hv/,devices.c discover.c features.c netvsc.c netvsc_setup.c scsi.c storvsc.c storvsc_scan.c vmbus.c vmbus_gpadl.c) \
 	$(addprefix adapter/x86/,acpi.c aml.c log.c madt.c paging.c power.c rtc.c rtc_decode.c smpboot.c) \
 	$(addprefix adapter/xen/,blkdev.c control.c netdev.c store.c version.c)
-$(patsubst %,$(ADAPTER_BUILD)/obj/%.o,$(ADAPTER_COLD)): ADAPTER_CFLAGS += -Os
+$(patsubst %,$(ADAPTER_BUILD)/obj/%.o,$(ADAPTER_COLD)): SPEED := -Os
 
 ALL += $(ADAPTER)
 CHECK_TAP += tests/boot/clang tests/boot/entry tests/boot/grub tests/boot/grub-pv

@@ -16,6 +16,7 @@
 #include "adapter/x86/acpi.h"
 #include "adapter/x86/apic.h"
 #include "adapter/x86/asm.h"
+#include "adapter/x86/image.h"
 #include "adapter/x86/irq.h"
 #include "adapter/x86/log.h"
 #include "adapter/x86/paging.h"
@@ -514,7 +515,7 @@ _Noreturn void adapter_main(const struct bootinfo *boot)
 	if (why)
 		refuse("%s", why);
 	vps = acpi_cpu_count() ? acpi_cpu_count() : 1;
-	memory_init(boot, vps < MAX_VPS ? vps : MAX_VPS, 0);
+	memory_init(boot, image_end - image_start, vps < MAX_VPS ? vps : MAX_VPS, 0);
 	paging_init(memory_top());
 	hv_boot_init();
 	idt_init();
