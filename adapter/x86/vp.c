@@ -129,6 +129,11 @@ static void make_stubs(unsigned id, const struct vp *vp, uint8_t *writable, bool
 		  user_l4_used() ? user_l4_syscall32 : syscall32_common);
 }
 
+void vp_gets_processes(unsigned id)
+{
+	make_stubs(id, vp_of(id), ma_to_va(virt_to_ma(stub_page(id))), true);
+}
+
 void vp_mask_changed(struct vp *vp)
 {
 	vp->syscall_mask =

@@ -115,6 +115,9 @@ static inline struct vp *vp_of(unsigned id)
  */
 struct vp *vp_create(unsigned id, bool has_processes);
 
+/* The kernel has given way to one in the upper half, which has processes. Before other VPs than the caller run the guest. */
+void vp_gets_processes(unsigned id);
+
 /* To be called whenever `info` or `syscall_masks_events` has changed. */
 void vp_mask_changed(struct vp *vp);
 

@@ -11,8 +11,22 @@
 #include "adapter/xen/ops.h"
 #include "core/string.h"
 
+/*
+ * GRUB's PV build lives in the lower half and has no processes, so a system call of its own is a hypercall, and the whole address space the
+ * kernel's. The kernel that it has loaded lives in the upper half; this is the first that we hear of it, long before it has a process.
+ */
+static void note_kernel(uint64_t entry)
+{
+	if (!domain.kernel_low || (int64_t)entry >= 0)
+		return;
+	domain.kernel_low = false;
+	for (unsigned i = 0; i < domain.nr_vcpus; i++)
+		vp_gets_processes(i);
+}
+
 void trap_table_set(struct vp *vp, unsigned vector, const struct trap_info *t)
 {
+	note_kernel(t->address);
 	vp->traps[vector] = (struct guest_trap){
 	    .address = t->address,
 	    .dpl = TI_GET_DPL(t),
@@ -53,6 +67,7 @@ long do_set_callbacks(uint64_t event, uint64_t failsafe, uint64_t syscall)
 {
 	struct vp *vp = this_vp();
 
+	note_kernel(event);
 	vp->event_entry = event;
 	vp->failsafe_entry = failsafe;
 	vp->enter.rip = syscall;
@@ -66,6 +81,7 @@ static long set_callback(const struct callback_register *r)
 
 	if (r->address && (!guest_address(r->address) || !canonical_address(r->address)))
 		return -XEN_EINVAL;
+	note_kernel(r->address);
 	switch (r->type) {
 	case CALLBACKTYPE_event: vp->event_entry = r->address; return 0;
 	case CALLBACKTYPE_failsafe:
