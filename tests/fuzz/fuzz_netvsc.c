@@ -14,6 +14,7 @@
 #include "adapter/seam/net.h"
 #include "tests/loop/client.h"
 #include "tests/loop/client_netvsc.h"
+#include "tests/loop/input.h"
 
 #define PAGES    520u /* of the machine; the last few are the guest's */
 #define GUEST    480u
@@ -24,26 +25,6 @@
 #define ASKED    16u
 
 static _Alignas(4096) uint8_t machine[PAGES * 4096];
-static const uint8_t *at, *end;
-
-static uint8_t byte(void)
-{
-	return at < end ? *at++ : 0;
-}
-
-static uint32_t word(void)
-{
-	return byte() | (uint32_t)byte() << 8 | (uint32_t)byte() << 16 | (uint32_t)byte() << 24;
-}
-
-static void bytes(void *to, size_t n)
-{
-	size_t have = (size_t)(end - at) < n ? (size_t)(end - at) : n;
-
-	memset(to, 0, n);
-	memcpy(to, at, have);
-	at += have;
-}
 
 /* ---- the Xen side ---- */
 
