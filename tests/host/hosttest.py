@@ -12,16 +12,17 @@ from kit import debian  # noqa: E402
 
 MODULES = ("hv_vmbus scsi_common scsi_mod scsi_transport_fc crc-t10dif t10-pi sd_mod hv_storvsc hv_netvsc pps_core ptp hv_utils "
            "hv_balloon cdrom sr_mod isofs").split()
+PV_MODULES = ("xen-blkfront", "xen-netfront")
 XENOLITH = ("--host", "xenolith", "--kernel", "bookworm/cloud-amd64")
 KILLED = 130
 
 
-def initrd(folder, init, suite="bookworm"):
+def initrd(folder, init, suite="bookworm", modules=MODULES):
     """busybox, the guest's init, and the drivers as the kernel's package has them."""
     package = debian.kernel_package(suite, "cloud-amd64")
-    found = {m: next(iter(package.glob("lib/modules/*/kernel/**/%s.ko" % m)), None) for m in MODULES}
+    found = {m: next(iter(package.glob("lib/modules/*/kernel/**/%s.ko" % m)), None) for m in modules}
     order = folder / "order"
-    order.write_text("\n".join(m for m in MODULES if found[m]))
+    order.write_text("\n".join(m for m in modules if found[m]))
     out = folder / (init + ".cpio")
     subprocess.run([ROOT / "lab/mkinitrd", out, "/init=%s" % (HERE / init), "/lib.sh=%s" % (HERE / "guest-lib"),
                     "/modules/order=%s" % order] + ["/modules/%s=%s" % (f.name, f) for f in found.values() if f],
