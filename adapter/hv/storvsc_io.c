@@ -2,11 +2,8 @@
 /* Requests become SCSI commands on the guest's own pages; answers complete them. On any VP. */
 #include "adapter/hv/storvsc_int.h"
 
-#include "abi/vmbus/ring.h"
 #include "adapter/seam/vps.h"
-#include "adapter/x86/log.h"
 #include "adapter/x86/mem.h"
-#include "core/string.h"
 
 #define COMMAND_PAGES   (STORVSC_COMMANDS * sizeof(struct storvsc_command) / PAGE_SIZE)
 #define TRIES_MAX       8

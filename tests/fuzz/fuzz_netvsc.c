@@ -12,6 +12,7 @@
 #include "abi/vmbus/rndis.h"
 #include "adapter/hv/vmbus.h"
 #include "adapter/seam/net.h"
+#include "tests/loop/bad_host.h"
 #include "tests/loop/client.h"
 #include "tests/loop/client_netvsc.h"
 #include "tests/loop/input.h"
@@ -540,28 +541,9 @@ static void offer(uint32_t id)
 	client_message(&message, sizeof(message));
 }
 
-static void rescind(uint32_t id)
-{
-	const struct vmbus_channel_message gone = {{VMBUS_RESCIND_CHANNEL, 0}, id};
-
-	client_message(&gone, sizeof(gone));
-}
-
-static void signal_host(void *context, uint32_t connection)
-{
-	(void)context, (void)connection;
-}
-
-static void turn(void *context)
-{
-	(void)context;
-}
-
 static void start(void)
 {
 	static const struct client_host host = {post, signal_host, turn, NULL};
-	const struct vmbus_version_response response = {
-	    .header.number = VMBUS_VERSION_RESPONSE, .supported = 1, .connection = 4};
 
 	memset(sent, 0, nr_sent * sizeof(sent[0]));
 	memset(devices, 0, sizeof(devices));
@@ -570,8 +552,7 @@ static void start(void)
 	nr_sent = nr_asked = 0;
 	client_start(&host, machine, 1, GUEST - 1);
 	client_netvsc_start(CLIENT_VPS, 1500);
-	hv_vmbus_connect();
-	client_message(&response, sizeof(response));
+	connect_client();
 }
 
 /* A host that does as it should, until the adapter is there: most of what can go wrong comes after. */

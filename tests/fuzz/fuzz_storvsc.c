@@ -10,6 +10,7 @@
 #include "adapter/hv/vmbus.h"
 #include "adapter/seam/block.h"
 #include "abi/vmbus/storvsp.h"
+#include "tests/loop/bad_host.h"
 #include "tests/loop/client.h"
 #include "tests/loop/client_storvsc.h"
 #include "tests/loop/input.h"
@@ -267,13 +268,6 @@ static void message(uint32_t id)
 	}
 }
 
-static void rescind(uint32_t id)
-{
-	const struct vmbus_channel_message gone = {{VMBUS_RESCIND_CHANNEL, 0}, id};
-
-	client_message(&gone, sizeof(gone));
-}
-
 static void forget(void)
 {
 	unsigned i = byte() % DISKS;
@@ -295,21 +289,9 @@ static bool post(void *context, uint32_t connection, const void *message, uint32
 	return true;
 }
 
-static void signal_host(void *context, uint32_t connection)
-{
-	(void)context, (void)connection;
-}
-
-static void turn(void *context)
-{
-	(void)context;
-}
-
 static void start(void)
 {
 	static const struct client_host host = {post, signal_host, turn, NULL};
-	const struct vmbus_version_response response = {
-	    .header.number = VMBUS_VERSION_RESPONSE, .supported = 1, .connection = 4};
 
 	memset(ios, 0, sizeof(ios));
 	memset(disks, 0, sizeof(disks));
@@ -319,8 +301,7 @@ static void start(void)
 	batch = NULL;
 	client_start(&host, machine, 1, GUEST - 1);
 	client_storvsc_start();
-	hv_vmbus_connect();
-	client_message(&response, sizeof(response));
+	connect_client();
 }
 
 /* One turn, as the input says. */
