@@ -4,27 +4,15 @@
 #include <string.h>
 
 #include "core/blkback.h"
+#include "tests/hosted/granted.h"
 
 #define PAGES   8
 #define SECTORS 1000
 
-static _Alignas(4096) char table_page[4096], ring_page[4096], guest[PAGES][4096];
-static struct gnttab_pin pins[GNTTAB_REFS_PER_FRAME];
+static _Alignas(4096) char ring_page[4096];
+static struct granted memory;
 static struct blkback_slot pool[4];
 static struct block_request *held[4];
-
-static void *alloc(void *ctx, uint64_t *mfn)
-{
-	(void)ctx;
-	*mfn = 0;
-	return table_page;
-}
-
-static void *page_of(void *ctx, uint64_t mfn)
-{
-	(void)ctx;
-	return mfn < PAGES ? guest[mfn] : NULL;
-}
 
 static void notify(void *ctx, struct blkback_queue *queue)
 {
@@ -69,7 +57,6 @@ static void submit(struct block_disk *disk, struct block_request *request)
 	block_complete(disk, request, request->sector % 3);
 }
 
-static const struct gnttab_env grant_env = {alloc, page_of};
 static const struct blkback_env env = {notify, idle};
 static const struct block_disk_ops disk_ops = {submit, NULL};
 
@@ -86,8 +73,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct block_disk disk = {
 	    .ops = &disk_ops, .nr_sectors = SECTORS, .sector_size = 512, .discard = true};
-	struct gnttab_config c = {&grant_env, NULL, 1, 1, pins};
-	static struct gnttab grants;
 	static struct blkback_queue queue;
 	struct xenring_header *header = (struct xenring_header *)ring_page;
 	void *pages[] = {ring_page};
@@ -96,19 +81,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	memset(ring_page, 0, sizeof(ring_page));
-	memset(table_page, 0, sizeof(table_page));
-	gnttab_init(&grants, &c);
+	granted_start(&memory, 0);
 	for (unsigned i = 0; i < 16; i++)
-		((struct grant_entry_v1 *)table_page)[i] = (struct grant_entry_v1){
-		    GTF_permit_access | (i == 7 ? GTF_readonly : 0), i == 9, i % 10};
-	blkback_start(&queue, &env, &idles, &disk, &grants,
+		((struct grant_entry_v1 *)memory.table)[i] = (struct grant_entry_v1){
+		    GTF_permit_access | (i == 7 ? GTF_readonly : 0), i == 9,
+		    i % 10 < PAGES ? i % 10 : GRANTED_PAGES /* not the guest's */};
+	blkback_start(&queue, &env, &idles, &disk, &memory.grants,
 		      data[0] & 1 ? BLKIF_ABI_X86_32 : BLKIF_ABI_X86_64, pages, 1, pool, 4);
 	for (data++, size--; size >= 4; data += 4, size -= 4) {
 		unsigned at = (data[0] << 8 | data[1]) % 1024 * 4;
 
 		switch (data[2] % 4) {
 		case 0: /* a request field */ ring_page[64 + at % 1024] = data[3]; break;
-		case 1: guest[data[3] % PAGES][at % 512] = data[3]; break;
+		case 1: memory.page[data[3] % PAGES][at % 512] = data[3]; break;
 		case 2: complete_one(&disk, data[3] % 4); break;
 		default: header->req_prod += data[3] % (data[0] ? 4 : 64); blkback_poll(&queue);
 		}
@@ -118,8 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		complete_one(&disk, i);
 	if (idles != 1)
 		abort();
-	for (unsigned i = 0; i < GNTTAB_REFS_PER_FRAME; i++)
-		if (pins[i].users)
-			abort();
+	if (granted_in_use(&memory))
+		abort();
 	return 0;
 }

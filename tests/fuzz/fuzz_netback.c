@@ -4,27 +4,15 @@
 #include <string.h>
 
 #include "core/netback.h"
+#include "tests/hosted/granted.h"
 
 #define PAGES 8
 #define HELD  3
 
-static _Alignas(4096) char table_page[4096], tx_page[4096], rx_page[4096], guest[PAGES][4096];
-static struct gnttab_pin pins[GNTTAB_REFS_PER_FRAME];
+static _Alignas(4096) char tx_page[4096], rx_page[4096];
+static struct granted memory;
 static struct netback_slot pool[4];
 static struct net_packet *held[HELD];
-
-static void *alloc(void *ctx, uint64_t *mfn)
-{
-	(void)ctx;
-	*mfn = 0;
-	return table_page;
-}
-
-static void *page_of(void *ctx, uint64_t mfn)
-{
-	(void)ctx;
-	return mfn < PAGES ? guest[mfn] : NULL;
-}
 
 static void notify(void *ctx, struct netback_queue *queue)
 {
@@ -46,7 +34,7 @@ static void transmit(struct net_device *device, unsigned queue, struct net_packe
 	for (unsigned i = 0; i < packet->nr_segments; i++) {
 		const struct net_segment *s = &packet->segment[i];
 
-		if (s->mfn >= PAGES || s->va != guest[s->mfn] || !s->len ||
+		if (s->mfn >= PAGES || s->va != memory.page[s->mfn] || !s->len ||
 		    s->offset + s->len > 4096)
 			abort();
 		total += s->len;
@@ -62,7 +50,6 @@ static void transmit(struct net_device *device, unsigned queue, struct net_packe
 	net_transmitted(device, packet, NET_OK);
 }
 
-static const struct gnttab_env grant_env = {alloc, page_of};
 static const struct netback_env env = {notify, notify, idle};
 static const struct net_device_ops device_ops = {transmit, NULL};
 
@@ -87,20 +74,19 @@ static void receive(struct netback_queue *queue, const uint8_t *data)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct net_device device = {.ops = &device_ops};
-	struct gnttab_config c = {&grant_env, NULL, 1, 1, pins};
 	struct netback_peer peer = {true, true, true, true, true};
-	static struct gnttab grants;
 	static struct netback_queue queue;
 	unsigned idles = 0;
 
 	memset(tx_page, 0, sizeof(tx_page));
 	memset(rx_page, 0, sizeof(rx_page));
-	memset(table_page, 0, sizeof(table_page));
-	gnttab_init(&grants, &c);
+	granted_start(&memory, 0);
 	for (unsigned i = 0; i < 16; i++)
-		((struct grant_entry_v1 *)table_page)[i] = (struct grant_entry_v1){
-		    GTF_permit_access | (i == 7 ? GTF_readonly : 0), i == 9, i % 10};
-	netback_start(&queue, &env, &idles, &device, 0, &grants, &peer, tx_page, rx_page, pool, 4);
+		((struct grant_entry_v1 *)memory.table)[i] = (struct grant_entry_v1){
+		    GTF_permit_access | (i == 7 ? GTF_readonly : 0), i == 9,
+		    i % 10 < PAGES ? i % 10 : GRANTED_PAGES /* not the guest's */};
+	netback_start(&queue, &env, &idles, &device, 0, &memory.grants, &peer, tx_page, rx_page,
+		      pool, 4);
 	for (; size >= 4; data += 4, size -= 4) {
 		switch (data[0] % 6) {
 		case 0: tx_page[64 + data[1]] = data[2]; break;
@@ -121,8 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		complete_one(&device, i);
 	if (idles != 1)
 		abort();
-	for (unsigned i = 0; i < GNTTAB_REFS_PER_FRAME; i++)
-		if (pins[i].users)
-			abort();
+	if (granted_in_use(&memory))
+		abort();
 	return 0;
 }

@@ -11,16 +11,15 @@
 #define xen_wmb() __sync_synchronize()
 
 #include "core/blkback.h"
+#include "tests/hosted/granted.h"
 
-#define GUEST_PAGES 64
-#define SECTORS     256
-#define POOL        8
-#define RING        32
+#define SECTORS 256
+#define POOL    8
+#define RING    32
 
 struct world {
 	struct block_disk disk;
-	struct gnttab grants;
-	struct gnttab_pin pins[GNTTAB_REFS_PER_FRAME];
+	struct granted memory;
 	struct blkback_queue queue;
 	struct blkback_slot pool[POOL];
 	blkif_front_ring_t front;
@@ -28,21 +27,8 @@ struct world {
 	unsigned nr_held, notified, idle, flushes, discards, commits;
 	bool slow, failing;
 	char data[SECTORS * 512];
-	_Alignas(4096) char table[4096];
 	_Alignas(4096) char ring[4][4096];
-	_Alignas(4096) char guest[GUEST_PAGES][4096];
 };
-
-static void *alloc(void *ctx, uint64_t *mfn)
-{
-	*mfn = 0;
-	return ((struct world *)ctx)->table;
-}
-
-static void *page_of(void *ctx, uint64_t mfn)
-{
-	return mfn < GUEST_PAGES ? ((struct world *)ctx)->guest[mfn] : NULL;
-}
 
 static void notify(void *ctx, struct blkback_queue *queue)
 {
@@ -62,7 +48,7 @@ static void transfer(struct world *w, struct block_request *r)
 
 	assert_true(r->sector + r->nr_sectors <= SECTORS);
 	for (unsigned i = 0; i < r->nr_segments; i++) {
-		char *page = w->guest[r->segment[i].mfn] + r->segment[i].offset;
+		char *page = w->memory.page[r->segment[i].mfn] + r->segment[i].offset;
 
 		if (r->op == BLOCK_READ)
 			memcpy(page, at, r->segment[i].len);
@@ -98,36 +84,28 @@ static void commit(struct block_disk *disk)
 	((struct world *)disk)->commits++;
 }
 
-static const struct gnttab_env grant_env = {alloc, page_of};
 static const struct blkback_env env = {notify, idle};
 static const struct block_disk_ops disk_ops = {submit, commit};
 
-static void grant(struct world *w, grant_ref_t ref, uint32_t mfn, uint16_t flags)
-{
-	((struct grant_entry_v1 *)w->table)[ref] = (struct grant_entry_v1){flags, 0, mfn};
-}
-
 static bool in_use(struct world *w, grant_ref_t ref)
 {
-	return ((struct grant_entry_v1 *)w->table)[ref].flags & (GTF_reading | GTF_writing);
+	return ((struct grant_entry_v1 *)w->memory.table)[ref].flags & (GTF_reading | GTF_writing);
 }
 
-/* Reference n grants page n of the guest, for n up to GUEST_PAGES. */
+/* Reference n grants page n of the guest, for n up to GRANTED_PAGES. */
 static int setup_abi(void **state, enum blkif_abi abi)
 {
 	struct world *w = aligned_alloc(4096, (sizeof(*w) + 4095) / 4096 * 4096);
 	void *pages[] = {w->ring[0]};
-	struct gnttab_config c = {&grant_env, w, 1, 1, w->pins};
 
 	memset(w, 0, sizeof(*w));
 	w->disk = (struct block_disk){
 	    .ops = &disk_ops, .nr_sectors = SECTORS, .sector_size = 512, .discard = true};
-	assert_int_equal(gnttab_init(&w->grants, &c), 0);
-	for (unsigned i = 0; i < GUEST_PAGES; i++)
-		grant(w, i, i, GTF_permit_access);
+	assert_int_equal(granted_start(&w->memory, GRANTED_PAGES), 0);
 	SHARED_RING_INIT((blkif_sring_t *)w->ring[0]);
 	FRONT_RING_INIT(&w->front, (blkif_sring_t *)w->ring[0], 4096);
-	blkback_start(&w->queue, &env, w, &w->disk, &w->grants, abi, pages, 1, w->pool, POOL);
+	blkback_start(&w->queue, &env, w, &w->disk, &w->memory.grants, abi, pages, 1, w->pool,
+		      POOL);
 	*state = w;
 	return 0;
 }
@@ -146,8 +124,7 @@ static int teardown(void **state)
 {
 	struct world *w = *state;
 
-	for (unsigned i = 0; i < GNTTAB_REFS_PER_FRAME; i++)
-		assert_int_equal(w->pins[i].users, 0);
+	assert_false(granted_in_use(&w->memory));
 	free(w);
 	return 0;
 }
@@ -194,8 +171,8 @@ static void data_goes_both_ways(void **state)
 	struct world *w = *state;
 	struct blkif_request *r = new_request(w, BLKIF_OP_WRITE, 77);
 
-	memset(w->guest[3], 'a', 4096);
-	memset(w->guest[4], 'b', 4096);
+	memset(w->memory.page[3], 'a', 4096);
+	memset(w->memory.page[4], 'b', 4096);
 	r->sector_number = 10;
 	segment(r, 3, 0, 7);
 	segment(r, 4, 2, 3);
@@ -213,10 +190,10 @@ static void data_goes_both_ways(void **state)
 	assert_true(push(w)); /* the back end asked for an event again */
 	blkback_poll(&w->queue);
 	assert_int_equal(response(w, 78), BLKIF_RSP_OKAY);
-	assert_int_equal(w->guest[5][511], 0);
-	assert_int_equal(w->guest[5][512], 'a');
-	assert_int_equal(w->guest[5][1024], 'b');
-	assert_int_equal(w->guest[5][1536], 0);
+	assert_int_equal(w->memory.page[5][511], 0);
+	assert_int_equal(w->memory.page[5][512], 'a');
+	assert_int_equal(w->memory.page[5][1024], 'b');
+	assert_int_equal(w->memory.page[5][1536], 0);
 }
 
 static void grants_are_held_only_while_needed(void **state)
@@ -252,7 +229,7 @@ static void malformed_requests_are_answered_with_errors(void **state)
 	    {"reversed", BLKIF_OP_READ, 1, 0, {1, 3, 2}, BLKIF_RSP_ERROR},
 	    {"over the page", BLKIF_OP_READ, 1, 0, {1, 0, 8}, BLKIF_RSP_ERROR},
 	    {"far over the page", BLKIF_OP_READ, 1, 0, {1, 0, 255}, BLKIF_RSP_ERROR},
-	    {"not granted", BLKIF_OP_READ, 1, 0, {GUEST_PAGES + 1, 0, 0}, BLKIF_RSP_ERROR},
+	    {"not granted", BLKIF_OP_READ, 1, 0, {GRANTED_PAGES + 1, 0, 0}, BLKIF_RSP_ERROR},
 	    {"no reference", BLKIF_OP_WRITE, 1, 0, {~0u, 0, 0}, BLKIF_RSP_ERROR},
 	    {"read into a read-only grant", BLKIF_OP_READ, 1, 0, {63, 0, 0}, BLKIF_RSP_ERROR},
 	    {"not the guest's page", BLKIF_OP_READ, 1, 0, {62, 0, 0}, BLKIF_RSP_ERROR},
@@ -264,8 +241,8 @@ static void malformed_requests_are_answered_with_errors(void **state)
 	    {"unknown", 99, 1, 0, {1, 0, 0}, BLKIF_RSP_ERROR},
 	};
 
-	grant(w, 63, 63, GTF_permit_access | GTF_readonly);
-	grant(w, 62, 100000, GTF_permit_access);
+	granted_set(&w->memory, 63, 63, GTF_permit_access | GTF_readonly);
+	granted_set(&w->memory, 62, 100000, GTF_permit_access);
 	for (unsigned i = 0; i < sizeof(bads) / sizeof(bads[0]); i++) {
 		struct blkif_request *r = new_request(w, bads[i].operation, i);
 
@@ -376,7 +353,7 @@ static void sectors_of_4096_bytes_stay_whole(void **state)
 static struct blkif_request_indirect *indirect(struct world *w, uint64_t id, uint16_t nr)
 {
 	struct blkif_request_indirect *r = (void *)new_request(w, BLKIF_OP_INDIRECT, 0);
-	struct blkif_request_segment *list = (void *)w->guest[60];
+	struct blkif_request_segment *list = (void *)w->memory.page[60];
 
 	r->operation = BLKIF_OP_INDIRECT;
 	r->indirect_op = BLKIF_OP_WRITE;
@@ -395,7 +372,7 @@ static void indirect_requests_carry_many_segments(void **state)
 	struct blkif_request_indirect *r;
 
 	for (unsigned i = 0; i < 50; i++)
-		memset(w->guest[i], i + 1, 4096);
+		memset(w->memory.page[i], i + 1, 4096);
 	indirect(w, 5, BLOCK_SEGMENTS_MAX);
 	indirect(w, 6, BLOCK_SEGMENTS_MAX + 1);
 	indirect(w, 7, 0);
@@ -422,7 +399,7 @@ static void the_32_bit_layout_is_understood(void **state)
 	uint64_t id = 0x1122334455667788, sector = 3;
 	struct blkif_request_segment seg = {2, 1, 1};
 
-	memset(w->guest[2] + 512, 'x', 512);
+	memset(w->memory.page[2] + 512, 'x', 512);
 	slot[0] = BLKIF_OP_WRITE;
 	slot[1] = 1;
 	memcpy(slot + 4, &id, 8);
@@ -537,8 +514,8 @@ static void a_ring_of_four_pages_works_across_their_edges(void **state)
 	SHARED_RING_INIT((blkif_sring_t *)w->ring[0]);
 	FRONT_RING_INIT(&w->front, (blkif_sring_t *)w->ring[0], 4 * 4096);
 	assert_int_equal(RING_SIZE(&w->front), xenring_entries(4, 112));
-	blkback_start(&w->queue, &env, w, &w->disk, &w->grants, BLKIF_ABI_X86_64, pages, 4, w->pool,
-		      POOL);
+	blkback_start(&w->queue, &env, w, &w->disk, &w->memory.grants, BLKIF_ABI_X86_64, pages, 4,
+		      w->pool, POOL);
 	for (unsigned round = 0; round < 3; round++) {
 		for (unsigned i = 0; i < RING_SIZE(&w->front); i++) {
 			struct blkif_request *r = new_request(w, BLKIF_OP_READ, i);

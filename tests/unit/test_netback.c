@@ -10,14 +10,13 @@
 #define xen_wmb() __sync_synchronize()
 
 #include "core/netback.h"
+#include "tests/hosted/granted.h"
 
-#define PAGES 64
-#define POOL  4
+#define POOL 4
 
 struct world {
 	struct net_device device; /* first */
-	struct gnttab grants;
-	struct gnttab_pin pins[GNTTAB_REFS_PER_FRAME];
+	struct granted memory;
 	struct netback_queue queue;
 	struct netback_slot pool[POOL];
 	netif_tx_front_ring_t tx;
@@ -29,21 +28,8 @@ struct world {
 	uint32_t sent_len;
 	struct net_offload offload;
 	unsigned nr_sent;
-	_Alignas(4096) char table[4096];
 	_Alignas(4096) char rings[2][4096];
-	_Alignas(4096) char guest[PAGES][4096]; /* page n is granted by reference n */
 };
-
-static void *alloc(void *ctx, uint64_t *mfn)
-{
-	*mfn = 0;
-	return ((struct world *)ctx)->table;
-}
-
-static void *page_of(void *ctx, uint64_t mfn)
-{
-	return mfn < PAGES ? ((struct world *)ctx)->guest[mfn] : NULL;
-}
 
 static void notify_tx(void *ctx, struct netback_queue *queue)
 {
@@ -74,7 +60,7 @@ static void transmit(struct net_device *device, unsigned queue, struct net_packe
 	for (unsigned i = 0; i < packet->nr_segments; i++) {
 		const struct net_segment *s = &packet->segment[i];
 
-		assert_ptr_equal(s->va, w->guest[s->mfn]);
+		assert_ptr_equal(s->va, w->memory.page[s->mfn]);
 		memcpy(w->sent + w->sent_len, (char *)s->va + s->offset, s->len);
 		w->sent_len += s->len;
 	}
@@ -85,27 +71,22 @@ static void transmit(struct net_device *device, unsigned queue, struct net_packe
 		net_transmitted(device, packet, NET_OK);
 }
 
-static const struct gnttab_env grant_env = {alloc, page_of};
 static const struct netback_env env = {notify_tx, notify_rx, idle};
 static const struct net_device_ops device_ops = {transmit, NULL};
 
 static int setup(void **state)
 {
 	struct world *w = aligned_alloc(4096, (sizeof(*w) + 4095) / 4096 * 4096);
-	struct gnttab_config c = {&grant_env, w, 1, 1, w->pins};
 	struct netback_peer peer = {true, true, true, true, true};
 
 	memset(w, 0, sizeof(*w));
 	w->device.ops = &device_ops;
-	assert_int_equal(gnttab_init(&w->grants, &c), 0);
-	for (unsigned i = 0; i < PAGES; i++)
-		((struct grant_entry_v1 *)w->table)[i] =
-		    (struct grant_entry_v1){GTF_permit_access, 0, i};
+	assert_int_equal(granted_start(&w->memory, GRANTED_PAGES), 0);
 	SHARED_RING_INIT((netif_tx_sring_t *)w->rings[0]);
 	SHARED_RING_INIT((netif_rx_sring_t *)w->rings[1]);
 	FRONT_RING_INIT(&w->tx, (netif_tx_sring_t *)w->rings[0], 4096);
 	FRONT_RING_INIT(&w->rx, (netif_rx_sring_t *)w->rings[1], 4096);
-	netback_start(&w->queue, &env, w, &w->device, 3, &w->grants, &peer, w->rings[0],
+	netback_start(&w->queue, &env, w, &w->device, 3, &w->memory.grants, &peer, w->rings[0],
 		      w->rings[1], w->pool, POOL);
 	*state = w;
 	return 0;
@@ -115,8 +96,7 @@ static int teardown(void **state)
 {
 	struct world *w = *state;
 
-	for (unsigned i = 0; i < GNTTAB_REFS_PER_FRAME; i++)
-		assert_int_equal(w->pins[i].users, 0);
+	assert_false(granted_in_use(&w->memory));
 	free(w);
 	return 0;
 }
@@ -192,8 +172,8 @@ static void a_packet_goes_out_whole(void **state)
 {
 	struct world *w = *state;
 
-	memset(w->guest[1], 'a', 4096);
-	memset(w->guest[2], 'b', 4096);
+	memset(w->memory.page[1], 'a', 4096);
+	memset(w->memory.page[2], 'b', 4096);
 	tx(w, 1, 4000, 196, NETTXF_more_data, 10);
 	tx(w, 2, 0, 100, 0, 11);
 	tx(w, 1, 0, 60, NETTXF_data_validated, 12);
@@ -374,7 +354,7 @@ static void a_packet_comes_in_over_several_pages(void **state)
 		assert_int_equal(r->status, i < 2 ? 4096 : 9000 - 8192);
 		assert_int_equal(r->flags, (i < 2 ? NETRXF_more_data : 0) |
 					       (i == 0 ? NETRXF_data_validated : 0));
-		assert_memory_equal(w->guest[5 + i], data + i * 4096, r->status);
+		assert_memory_equal(w->memory.page[5 + i], data + i * 4096, r->status);
 	}
 }
 

@@ -11,22 +11,15 @@
 #define xen_wmb() __sync_synchronize()
 
 #include "core/vbd.h"
+#include "tests/unit/xen_side.h"
 
 #define QUEUES 2
 #define SLOTS  4
-#define PAGES  16
 #define FRONT  "/local/domain/1/device/vbd/51712"
 #define BACK   "/local/domain/0/backend/vbd/1/51712"
 
 struct world {
-	struct xs_store store;
-	struct gnttab grants;
-	struct gnttab_pin pins[GNTTAB_REFS_PER_FRAME];
-	struct evtchn evtchn;
-	struct evtchn_vcpu vcpus[1];
-	struct evtchn_port ports[16];
-	struct evtchn_internal internals[4];
-	struct shared_info shared;
+	struct xen_side xen;
 	struct block_disk disk;
 	struct vbd vbd;
 	struct vbd_queue queues[QUEUES];
@@ -35,38 +28,7 @@ struct world {
 	blkif_front_ring_t front[QUEUES];
 	evtchn_port_t port[QUEUES];
 	unsigned works, removals;
-	_Alignas(4096) char table[4096];
-	_Alignas(4096) char guest[PAGES][4096]; /* page n is granted by reference n */
 };
-
-static void *take(void *ctx, size_t size)
-{
-	(void)ctx;
-	return malloc(size);
-}
-
-static void give(void *ctx, void *p)
-{
-	(void)ctx;
-	free(p);
-}
-
-static void *grant_alloc(void *ctx, uint64_t *mfn)
-{
-	*mfn = 0;
-	return ((struct world *)ctx)->table;
-}
-
-static void *page_of(void *ctx, uint64_t mfn)
-{
-	return mfn < PAGES ? ((struct world *)ctx)->guest[mfn] : NULL;
-}
-
-static void kick(void *ctx, unsigned vcpu)
-{
-	(void)ctx;
-	(void)vcpu;
-}
 
 static void submit(struct block_disk *disk, struct block_request *request)
 {
@@ -93,33 +55,22 @@ static void removed(void *ctx, struct vbd *vbd)
 	((struct world *)ctx)->removals++;
 }
 
-static const struct gnttab_env grant_env = {grant_alloc, page_of};
-static const struct evtchn_env evtchn_env = {kick, page_of, NULL};
 static const struct block_disk_ops disk_ops = {submit, NULL}, slow_ops = {submit_slow, NULL};
 static const struct vbd_env vbd_env = {work, removed};
 
 static int setup(void **state)
 {
 	struct world *w = aligned_alloc(4096, (sizeof(*w) + 4095) / 4096 * 4096);
-	struct xs_mem mem = {take, give, NULL};
-	struct xs_quota quota = xs_quota_default();
-	struct gnttab_config grants = {&grant_env, w, 1, 1, w->pins};
 
 	memset(w, 0, sizeof(*w));
-	struct evtchn_config events = {
-	    &evtchn_env, w, 1, 64, &w->shared, w->vcpus, 1, w->ports, 16, w->internals, 4};
-	struct vbd_config vbd = {&vbd_env, w,         &w->disk, &w->evtchn, &w->grants, &w->store,
-				 1,        w->queues, QUEUES,   w->slots,   SLOTS};
+	struct vbd_config vbd = {&vbd_env,      w, &w->disk,  &w->xen.evtchn, &w->xen.memory.grants,
+				 &w->xen.store, 1, w->queues, QUEUES,         w->slots,
+				 SLOTS};
 	w->disk = (struct block_disk){
 	    .ops = &disk_ops, .nr_sectors = 1000, .sector_size = 512, .physical_sector_size = 4096};
-	assert_int_equal(xs_store_init(&w->store, &mem, &quota), 0);
-	assert_int_equal(gnttab_init(&w->grants, &grants), 0);
-	assert_int_equal(evtchn_init(&w->evtchn, &events), 0);
-	for (unsigned i = 0; i < PAGES; i++)
-		((struct grant_entry_v1 *)w->table)[i] =
-		    (struct grant_entry_v1){GTF_permit_access, 0, i};
+	xen_side_start(&w->xen);
 	assert_int_equal(vbd_add(&w->vbd, &vbd, vbd_number(0)), 0);
-	xs_deliver(&w->store);
+	xs_deliver(&w->xen.store);
 	*state = w;
 	return 0;
 }
@@ -131,50 +82,38 @@ static int teardown(void **state)
 	if (!w->removals)
 		vbd_remove(&w->vbd);
 	assert_int_equal(w->removals, 1);
-	xs_store_destroy(&w->store);
-	assert_int_equal(w->store.bytes, 0);
-	for (unsigned i = 0; i < GNTTAB_REFS_PER_FRAME; i++)
-		assert_int_equal(w->pins[i].users, 0);
-	for (unsigned i = 0; i < 4; i++)
-		assert_null(w->internals[i].callback);
+	xen_side_end(&w->xen);
 	free(w);
 	return 0;
 }
 
 static void set(struct world *w, const char *path, uint64_t value)
 {
-	assert_int_equal(xs_local_write_uint(&w->store, path, value), 0);
+	xen_side_set(&w->xen, path, value);
 }
 
 static uint64_t get(struct world *w, const char *path)
 {
-	uint64_t value = 0;
-
-	if (xs_local_read_uint(&w->store, path, &value))
-		fail_msg("%s", path);
-	return value;
+	return xen_side_get(&w->xen, path);
 }
 
 static bool exists(struct world *w, const char *path)
 {
-	return xs_local_read(&w->store, path, NULL, 0) >= 0;
+	return xs_local_read(&w->xen.store, path, NULL, 0) >= 0;
 }
 
 static void front_state(struct world *w, enum xenbus_state state)
 {
 	set(w, FRONT "/state", state);
-	xs_deliver(&w->store);
+	xs_deliver(&w->xen.store);
 }
 
 static void make_ring(struct world *w, unsigned queue)
 {
-	struct evtchn_alloc_unbound alloc = {.dom = DOMID_SELF, .remote_dom = 0};
-
-	assert_int_equal(evtchn_alloc_unbound(&w->evtchn, &alloc), 0);
-	w->port[queue] = alloc.port;
-	memset(w->guest[queue], 0, 4096);
-	SHARED_RING_INIT((blkif_sring_t *)w->guest[queue]);
-	FRONT_RING_INIT(&w->front[queue], (blkif_sring_t *)w->guest[queue], 4096);
+	w->port[queue] = xen_side_port(&w->xen);
+	memset(w->xen.memory.page[queue], 0, 4096);
+	SHARED_RING_INIT((blkif_sring_t *)w->xen.memory.page[queue]);
+	FRONT_RING_INIT(&w->front[queue], (blkif_sring_t *)w->xen.memory.page[queue], 4096);
 }
 
 /* What blkfront does with a single queue, up to Initialised. */
@@ -183,7 +122,7 @@ static void connect_one(struct world *w)
 	make_ring(w, 0);
 	set(w, FRONT "/ring-ref", 0);
 	set(w, FRONT "/event-channel", w->port[0]);
-	xs_local_write_str(&w->store, FRONT "/protocol", "x86_64-abi");
+	xs_local_write_str(&w->xen.store, FRONT "/protocol", "x86_64-abi");
 	front_state(w, XenbusStateInitialised);
 }
 
@@ -198,7 +137,7 @@ static int one_read(struct world *w, unsigned queue)
 	r->seg[0] = (struct blkif_request_segment){10, 0, 7};
 	RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(ring, tell);
 	if (tell)
-		evtchn_send(&w->evtchn, &(struct evtchn_send){w->port[queue]});
+		evtchn_send(&w->xen.evtchn, &(struct evtchn_send){w->port[queue]});
 	if (ring->sring->rsp_prod == ring->rsp_cons)
 		return 1;
 	ring->sring->rsp_event = ring->rsp_cons + 2;
@@ -217,9 +156,9 @@ static void the_device_is_described(void **state)
 	assert_int_equal(get(w, BACK "/multi-queue-max-queues"), QUEUES);
 	assert_int_equal(get(w, BACK "/feature-flush-cache"), 1);
 	assert_false(exists(w, BACK "/feature-barrier"));
-	xs_local_read(&w->store, FRONT "/backend", buf, sizeof(buf));
+	xs_local_read(&w->xen.store, FRONT "/backend", buf, sizeof(buf));
 	assert_string_equal(buf, BACK);
-	xs_local_read(&w->store, BACK "/frontend", buf, sizeof(buf));
+	xs_local_read(&w->xen.store, BACK "/frontend", buf, sizeof(buf));
 	assert_string_equal(buf, FRONT);
 	assert_int_equal(vbd_number(1), 51728);
 	assert_int_equal(vbd_number(16), 1 << 28 | 16 << 8);
@@ -236,7 +175,7 @@ static void a_front_end_connects_and_reads(void **state)
 	assert_int_equal(get(w, BACK "/physical-sector-size"), 4096);
 	front_state(w, XenbusStateConnected);
 	assert_int_equal(one_read(w, 0), BLKIF_RSP_OKAY);
-	assert_true(evtchn_is_pending(&w->evtchn, w->port[0]));
+	assert_true(evtchn_is_pending(&w->xen.evtchn, w->port[0]));
 }
 
 static void several_queues_connect(void **state)
@@ -287,8 +226,9 @@ static void bad_parameters_close_the_device_only(void **state)
 		assert_int_equal(w->vbd.busy, 0);
 		front_state(w, XenbusStateClosed);
 		assert_int_equal(get(w, BACK "/state"), XenbusStateClosed);
-		assert_int_equal(evtchn_close(&w->evtchn, &(struct evtchn_close){w->port[0]}), 0);
-		xs_local_rm(&w->store, bads[i].key);
+		assert_int_equal(evtchn_close(&w->xen.evtchn, &(struct evtchn_close){w->port[0]}),
+				 0);
+		xs_local_rm(&w->xen.store, bads[i].key);
 		front_state(w, XenbusStateInitialising);
 		assert_int_equal(get(w, BACK "/state"), XenbusStateInitWait);
 	}
@@ -308,8 +248,8 @@ static void it_closes_and_connects_again(void **state)
 		assert_int_equal(get(w, BACK "/state"), XenbusStateClosing);
 		front_state(w, XenbusStateClosed);
 		assert_int_equal(get(w, BACK "/state"), XenbusStateClosed);
-		assert_int_equal(w->pins[0].users, 0);
-		evtchn_close(&w->evtchn, &(struct evtchn_close){w->port[0]});
+		assert_int_equal(w->xen.memory.pins[0].users, 0);
+		evtchn_close(&w->xen.evtchn, &(struct evtchn_close){w->port[0]});
 		front_state(w, XenbusStateInitialising);
 		assert_int_equal(get(w, BACK "/state"), XenbusStateInitWait);
 	}
@@ -364,14 +304,14 @@ static void closing_waits_for_requests_in_flight(void **state)
 	assert_non_null(w->held);
 	front_state(w, XenbusStateClosed);
 	assert_int_equal(get(w, BACK "/state"), XenbusStateConnected);
-	assert_int_equal(w->pins[0].users, 1);
+	assert_int_equal(w->xen.memory.pins[0].users, 1);
 	front_state(w, XenbusStateInitialising);
 	vbd_progress(&w->vbd);
 	assert_int_equal(w->works, 0);
 	block_complete(&w->disk, w->held, BLOCK_OK);
 	assert_int_equal(w->works, 1);
 	vbd_progress(&w->vbd);
-	assert_int_equal(w->pins[0].users, 0);
+	assert_int_equal(w->xen.memory.pins[0].users, 0);
 	assert_int_equal(get(w, BACK "/state"), XenbusStateInitWait);
 }
 
@@ -397,7 +337,7 @@ static void a_broken_ring_closes_the_device(void **state)
 
 	connect_one(w);
 	w->front[0].sring->req_prod = 1000;
-	evtchn_send(&w->evtchn, &(struct evtchn_send){w->port[0]});
+	evtchn_send(&w->xen.evtchn, &(struct evtchn_send){w->port[0]});
 	assert_int_equal(w->works, 1);
 	vbd_progress(&w->vbd);
 	assert_int_equal(get(w, BACK "/state"), XenbusStateClosing);
@@ -411,7 +351,8 @@ static void requests_put_before_the_connection_are_served(void **state)
 
 	make_ring(w, 0);
 	w->front[0].sring->req_prod = 1;
-	((struct blkif_request *)(w->guest[0] + 64))->operation = BLKIF_OP_FLUSH_DISKCACHE;
+	((struct blkif_request *)(w->xen.memory.page[0] + 64))->operation =
+	    BLKIF_OP_FLUSH_DISKCACHE;
 	set(w, FRONT "/ring-ref0", 0);
 	set(w, FRONT "/event-channel", w->port[0]);
 	front_state(w, XenbusStateInitialised);
@@ -423,10 +364,10 @@ static void a_removed_front_directory_closes_the_device(void **state)
 	struct world *w = *state;
 
 	connect_one(w);
-	xs_local_rm(&w->store, FRONT);
-	xs_deliver(&w->store);
+	xs_local_rm(&w->xen.store, FRONT);
+	xs_deliver(&w->xen.store);
 	assert_int_equal(get(w, BACK "/state"), XenbusStateClosed);
-	assert_int_equal(w->pins[0].users, 0);
+	assert_int_equal(w->xen.memory.pins[0].users, 0);
 }
 
 static void a_new_size_is_announced(void **state)

@@ -11,23 +11,16 @@
 #define xen_wmb() __sync_synchronize()
 
 #include "core/vif.h"
+#include "tests/unit/xen_side.h"
 
 #define QUEUES 2
 #define SLOTS  4
-#define PAGES  16
 #define FRONT  "/local/domain/1/device/vif/0"
 #define BACK   "/local/domain/0/backend/vif/1/0"
 
 struct world {
 	struct net_device device; /* first */
-	struct xs_store store;
-	struct gnttab grants;
-	struct gnttab_pin pins[GNTTAB_REFS_PER_FRAME];
-	struct evtchn evtchn;
-	struct evtchn_vcpu vcpus[1];
-	struct evtchn_port ports[16];
-	struct evtchn_internal internals[8];
-	struct shared_info shared;
+	struct xen_side xen;
 	struct vif vif;
 	struct vif_queue queues[QUEUES];
 	struct netback_slot slots[QUEUES * SLOTS];
@@ -36,38 +29,7 @@ struct world {
 	struct net_packet *held;
 	bool slow;
 	unsigned sent[QUEUES], rooms[QUEUES], works, removals;
-	_Alignas(4096) char table[4096];
-	_Alignas(4096) char guest[PAGES][4096]; /* page n is granted by reference n */
 };
-
-static void *take(void *ctx, size_t size)
-{
-	(void)ctx;
-	return malloc(size);
-}
-
-static void give(void *ctx, void *p)
-{
-	(void)ctx;
-	free(p);
-}
-
-static void *grant_alloc(void *ctx, uint64_t *mfn)
-{
-	*mfn = 0;
-	return ((struct world *)ctx)->table;
-}
-
-static void *page_of(void *ctx, uint64_t mfn)
-{
-	return mfn < PAGES ? ((struct world *)ctx)->guest[mfn] : NULL;
-}
-
-static void kick(void *ctx, unsigned vcpu)
-{
-	(void)ctx;
-	(void)vcpu;
-}
 
 static void transmit(struct net_device *device, unsigned queue, struct net_packet *packet)
 {
@@ -98,33 +60,22 @@ static void removed(void *ctx, struct vif *vif)
 	((struct world *)ctx)->removals++;
 }
 
-static const struct gnttab_env grant_env = {grant_alloc, page_of};
-static const struct evtchn_env evtchn_env = {kick, page_of, NULL};
 static const struct net_device_ops device_ops = {transmit, NULL};
 static const struct vif_env vif_env = {work, room, removed};
 
 static int setup(void **state)
 {
 	struct world *w = aligned_alloc(4096, (sizeof(*w) + 4095) / 4096 * 4096);
-	struct xs_mem mem = {take, give, NULL};
-	struct xs_quota quota = xs_quota_default();
-	struct gnttab_config grants = {&grant_env, w, 1, 1, w->pins};
 
 	memset(w, 0, sizeof(*w));
-	struct evtchn_config events = {
-	    &evtchn_env, w, 1, 64, &w->shared, w->vcpus, 1, w->ports, 16, w->internals, 8};
-	struct vif_config vif = {&vif_env, w,         &w->device, &w->evtchn, &w->grants, &w->store,
-				 1,        w->queues, QUEUES,     w->slots,   SLOTS};
+	struct vif_config vif = {
+	    &vif_env,  w,      &w->device, &w->xen.evtchn, &w->xen.memory.grants, &w->xen.store, 1,
+	    w->queues, QUEUES, w->slots,   SLOTS};
 	w->device = (struct net_device){
 	    .ops = &device_ops, .mac = {0, 0x16, 0x3e, 1, 2, 0xff}, .mtu = 1500, .gso_v4 = true};
-	assert_int_equal(xs_store_init(&w->store, &mem, &quota), 0);
-	assert_int_equal(gnttab_init(&w->grants, &grants), 0);
-	assert_int_equal(evtchn_init(&w->evtchn, &events), 0);
-	for (unsigned i = 0; i < PAGES; i++)
-		((struct grant_entry_v1 *)w->table)[i] =
-		    (struct grant_entry_v1){GTF_permit_access, 0, i};
+	xen_side_start(&w->xen);
 	assert_int_equal(vif_add(&w->vif, &vif, 0), 0);
-	xs_deliver(&w->store);
+	xs_deliver(&w->xen.store);
 	*state = w;
 	return 0;
 }
@@ -136,58 +87,41 @@ static int teardown(void **state)
 	if (!w->removals)
 		vif_remove(&w->vif);
 	assert_int_equal(w->removals, 1);
-	xs_store_destroy(&w->store);
-	assert_int_equal(w->store.bytes, 0);
-	for (unsigned i = 0; i < GNTTAB_REFS_PER_FRAME; i++)
-		assert_int_equal(w->pins[i].users, 0);
-	for (unsigned i = 0; i < 8; i++)
-		assert_null(w->internals[i].callback);
+	xen_side_end(&w->xen);
 	free(w);
 	return 0;
 }
 
 static void set(struct world *w, const char *path, uint64_t value)
 {
-	assert_int_equal(xs_local_write_uint(&w->store, path, value), 0);
+	xen_side_set(&w->xen, path, value);
 }
 
 static uint64_t get(struct world *w, const char *path)
 {
-	uint64_t value = 0;
-
-	if (xs_local_read_uint(&w->store, path, &value))
-		fail_msg("%s", path);
-	return value;
+	return xen_side_get(&w->xen, path);
 }
 
 static void front_state(struct world *w, enum xenbus_state state)
 {
 	set(w, FRONT "/state", state);
-	xs_deliver(&w->store);
-}
-
-static evtchn_port_t new_port(struct world *w)
-{
-	struct evtchn_alloc_unbound alloc = {.dom = DOMID_SELF, .remote_dom = 0};
-
-	assert_int_equal(evtchn_alloc_unbound(&w->evtchn, &alloc), 0);
-	return alloc.port;
+	xs_deliver(&w->xen.store);
 }
 
 /* Pages 2n and 2n+1 are queue n's rings. */
 static void make_rings(struct world *w, unsigned queue)
 {
-	memset(w->guest[queue * 2], 0, 8192);
-	SHARED_RING_INIT((netif_tx_sring_t *)w->guest[queue * 2]);
-	SHARED_RING_INIT((netif_rx_sring_t *)w->guest[queue * 2 + 1]);
-	FRONT_RING_INIT(&w->tx[queue], (netif_tx_sring_t *)w->guest[queue * 2], 4096);
-	FRONT_RING_INIT(&w->rx[queue], (netif_rx_sring_t *)w->guest[queue * 2 + 1], 4096);
+	memset(w->xen.memory.page[queue * 2], 0, 8192);
+	SHARED_RING_INIT((netif_tx_sring_t *)w->xen.memory.page[queue * 2]);
+	SHARED_RING_INIT((netif_rx_sring_t *)w->xen.memory.page[queue * 2 + 1]);
+	FRONT_RING_INIT(&w->tx[queue], (netif_tx_sring_t *)w->xen.memory.page[queue * 2], 4096);
+	FRONT_RING_INIT(&w->rx[queue], (netif_rx_sring_t *)w->xen.memory.page[queue * 2 + 1], 4096);
 }
 
 /* What an old netfront does: one queue, one channel, no features beyond the necessary. */
 static evtchn_port_t connect_one(struct world *w)
 {
-	evtchn_port_t port = new_port(w);
+	evtchn_port_t port = xen_side_port(&w->xen);
 
 	make_rings(w, 0);
 	set(w, FRONT "/tx-ring-ref", 0);
@@ -204,7 +138,7 @@ static void send_one(struct world *w, unsigned queue, evtchn_port_t port)
 	    (struct netif_tx_request){10, 0, 0, 1, 60};
 	w->tx[queue].req_prod_pvt++;
 	RING_PUSH_REQUESTS(&w->tx[queue]);
-	evtchn_send(&w->evtchn, &(struct evtchn_send){port});
+	evtchn_send(&w->xen.evtchn, &(struct evtchn_send){port});
 }
 
 static void the_interface_is_described(void **state)
@@ -213,7 +147,7 @@ static void the_interface_is_described(void **state)
 	char buf[64];
 
 	assert_int_equal(get(w, BACK "/state"), XenbusStateInitWait);
-	xs_local_read(&w->store, FRONT "/mac", buf, sizeof(buf));
+	xs_local_read(&w->xen.store, FRONT "/mac", buf, sizeof(buf));
 	assert_string_equal(buf, "00:16:3e:01:02:ff");
 	assert_int_equal(get(w, FRONT "/handle"), 0);
 	assert_int_equal(get(w, BACK "/feature-rx-copy"), 1);
@@ -241,7 +175,7 @@ static void an_old_front_end_sends_and_receives(void **state)
 	assert_int_equal(
 	    netback_receive(&w->queues[0].queue, &plain, &(struct net_piece){data, 1000}, 1),
 	    NETBACK_DELIVERED);
-	assert_true(evtchn_is_pending(&w->evtchn, port));
+	assert_true(evtchn_is_pending(&w->xen.evtchn, port));
 }
 
 static void several_queues_with_split_channels_connect(void **state)
@@ -257,7 +191,8 @@ static void several_queues_with_split_channels_connect(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		const char *const keys[] = {"tx-ring-ref", "rx-ring-ref", "event-channel-tx",
 					    "event-channel-rx"};
-		uint64_t values[] = {i * 2, i * 2 + 1, tx[i] = new_port(w), rx[i] = new_port(w)};
+		uint64_t values[] = {i * 2, i * 2 + 1, tx[i] = xen_side_port(&w->xen),
+				     rx[i] = xen_side_port(&w->xen)};
 
 		make_rings(w, i);
 		for (unsigned k = 0; k < 4; k++) {
@@ -270,7 +205,7 @@ static void several_queues_with_split_channels_connect(void **state)
 	send_one(w, 1, tx[1]);
 	assert_int_equal(w->sent[1], 1);
 	assert_int_equal(w->rooms[1], 0);
-	evtchn_send(&w->evtchn, &(struct evtchn_send){rx[0]});
+	evtchn_send(&w->xen.evtchn, &(struct evtchn_send){rx[0]});
 	assert_int_equal(w->rooms[0], 1);
 	assert_true(w->queues[1].queue.peer.sg && w->queues[1].queue.peer.gso_v4 &&
 		    w->queues[1].queue.peer.csum_v4);
@@ -298,19 +233,19 @@ static void a_link_that_comes_back_is_announced(void **state)
 	unsigned changes = 0;
 
 	connect_one(w);
-	assert_int_equal(xs_local_watch(&w->store, BACK "/state", count, &changes), 0);
-	xs_deliver(&w->store);
+	assert_int_equal(xs_local_watch(&w->xen.store, BACK "/state", count, &changes), 0);
+	xs_deliver(&w->xen.store);
 	changes = 0;
 	vif_link(&w->vif, false);
-	xs_deliver(&w->store);
+	xs_deliver(&w->xen.store);
 	assert_int_equal(get(w, FRONT "/disconnect"), 1);
 	assert_int_equal(changes, 0);
 	vif_link(&w->vif, true);
-	xs_deliver(&w->store);
+	xs_deliver(&w->xen.store);
 	assert_int_equal(get(w, FRONT "/disconnect"), 0);
 	assert_int_equal(get(w, BACK "/state"), XenbusStateConnected);
 	assert_int_equal(changes, 1);
-	xs_local_unwatch(&w->store, BACK "/state", count, &changes);
+	xs_local_unwatch(&w->xen.store, BACK "/state", count, &changes);
 }
 
 static void bad_parameters_close_the_interface_only(void **state)
@@ -326,7 +261,7 @@ static void bad_parameters_close_the_interface_only(void **state)
 	};
 
 	for (unsigned i = 0; i < sizeof(bads) / sizeof(bads[0]); i++) {
-		evtchn_port_t port = new_port(w);
+		evtchn_port_t port = xen_side_port(&w->xen);
 
 		make_rings(w, 0);
 		set(w, FRONT "/tx-ring-ref", 0);
@@ -338,8 +273,8 @@ static void bad_parameters_close_the_interface_only(void **state)
 		assert_int_equal(get(w, BACK "/state"), XenbusStateClosing);
 		front_state(w, XenbusStateClosed);
 		assert_int_equal(w->vif.busy, 0);
-		assert_int_equal(evtchn_close(&w->evtchn, &(struct evtchn_close){port}), 0);
-		xs_local_rm(&w->store, bads[i].key);
+		assert_int_equal(evtchn_close(&w->xen.evtchn, &(struct evtchn_close){port}), 0);
+		xs_local_rm(&w->xen.store, bads[i].key);
 		front_state(w, XenbusStateInitialising);
 		assert_int_equal(get(w, BACK "/state"), XenbusStateInitWait);
 	}
@@ -356,12 +291,12 @@ static void closing_waits_for_packets_in_flight(void **state)
 	front_state(w, XenbusStateClosing);
 	front_state(w, XenbusStateClosed);
 	assert_int_equal(get(w, BACK "/state"), XenbusStateClosing);
-	assert_int_equal(w->pins[0].users, 1);
+	assert_int_equal(w->xen.memory.pins[0].users, 1);
 	net_transmitted(&w->device, w->held, NET_OK);
 	assert_int_equal(w->works, 1);
 	vif_progress(&w->vif);
 	assert_int_equal(get(w, BACK "/state"), XenbusStateClosed);
-	assert_int_equal(w->pins[0].users, 0);
+	assert_int_equal(w->xen.memory.pins[0].users, 0);
 }
 
 static void a_broken_ring_closes_the_interface(void **state)
@@ -370,7 +305,7 @@ static void a_broken_ring_closes_the_interface(void **state)
 	evtchn_port_t port = connect_one(w);
 
 	w->tx[0].sring->req_prod = 1000;
-	evtchn_send(&w->evtchn, &(struct evtchn_send){port});
+	evtchn_send(&w->xen.evtchn, &(struct evtchn_send){port});
 	assert_int_equal(w->works, 1);
 	vif_progress(&w->vif);
 	assert_int_equal(get(w, BACK "/state"), XenbusStateClosing);
@@ -385,7 +320,7 @@ static void unplugging_waits_for_the_front_end(void **state)
 	assert_int_equal(get(w, BACK "/state"), XenbusStateClosing);
 	front_state(w, XenbusStateClosed);
 	assert_int_equal(w->removals, 1);
-	assert_int_equal(xs_local_read(&w->store, FRONT, NULL, 0), -XEN_ENOENT);
+	assert_int_equal(xs_local_read(&w->xen.store, FRONT, NULL, 0), -XEN_ENOENT);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
