@@ -5,27 +5,18 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "tests/unit/disk_folder.h"
 #include "tests/unit/disk_tool.h"
 
-static char folder[] = "/tmp/xenolith-hold-XXXXXX";
 static char path[64], child_path[64];
 
-static int make_folder(void **state)
+static int make_paths(void **state)
 {
-	(void)state;
-	if (!mkdtemp(folder))
+	if (make_folder(state))
 		return -1;
 	snprintf(path, sizeof(path), "%s/disk", folder);
 	snprintf(child_path, sizeof(child_path), "%s/child", folder);
 	return 0;
-}
-
-static int remove_folder(void **state)
-{
-	(void)state;
-	unlink(path);
-	unlink(child_path);
-	return rmdir(folder);
 }
 
 static struct xd_image *fresh(enum xd_format format, enum xd_type type)
@@ -333,5 +324,5 @@ int main(void)
 	    cmocka_unit_test(a_resize_waits_for_holds_and_new_ones_for_it),
 	};
 
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, make_paths, remove_folder);
 }

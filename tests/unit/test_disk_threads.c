@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "tests/unit/disk_folder.h"
 #include "tests/unit/disk_tool.h"
 
 #define WORKERS 3
@@ -15,25 +16,15 @@
 #define BLOCK   (1 * MIB) /* behind them one block for each worker */
 #define SIZE    (12 * MIB)
 
-static char folder[] = "/tmp/xenolith-threads-XXXXXX";
 static char path[64], child_path[64];
 
-static int make_folder(void **state)
+static int make_paths(void **state)
 {
-	(void)state;
-	if (!mkdtemp(folder))
+	if (make_folder(state))
 		return -1;
 	snprintf(path, sizeof(path), "%s/disk", folder);
 	snprintf(child_path, sizeof(child_path), "%s/child", folder);
 	return 0;
-}
-
-static int remove_folder(void **state)
-{
-	(void)state;
-	unlink(path);
-	unlink(child_path);
-	return rmdir(folder);
 }
 
 struct worker {
@@ -261,5 +252,5 @@ int main(void)
 	    cmocka_unit_test(children),
 	};
 
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, make_paths, remove_folder);
 }

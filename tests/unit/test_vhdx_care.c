@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/unit/disk_folder.h"
 #include "tests/unit/test_vhdx_tool.h"
 
 static void remodel(struct tool_model *model, uint64_t size)
@@ -183,8 +184,6 @@ static void compacting_keeps_the_content_and_the_identity(void **state)
 
 /* --- chains on files ---------------------------------------------------------------------------------------------------------- */
 
-static char folder[] = "/tmp/vhdx-care-XXXXXX";
-
 static const char *at(const char *name)
 {
 	static char path[4][256];
@@ -352,21 +351,6 @@ static void merging_a_child_leaves_the_parent_with_its_content(void **state)
 	expect_text(at("a.vhdx"), "a", 0);
 	expect_text(at("a.vhdx"), "b", 4096);
 	expect_text(at("a.vhdx"), "b", 5 * MIB);
-}
-
-static int make_folder(void **state)
-{
-	(void)state;
-	return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-	char line[256];
-
-	(void)state;
-	snprintf(line, sizeof(line), "rm -rf %s", folder);
-	return system(line);
 }
 
 int main(void)

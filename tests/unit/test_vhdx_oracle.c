@@ -6,9 +6,8 @@
 #include <unistd.h>
 
 #include "disk/vhdx.h"
+#include "tests/unit/disk_folder.h"
 #include "tests/unit/test_vhdx_tool.h"
-
-static char folder[] = "/tmp/vhdx-oracle-XXXXXX";
 
 static bool have(const char *command)
 {
@@ -321,21 +320,6 @@ static void libvhdi_reads_our_children(void **state)
 	save_raw(&model);
 	assert_int_equal(libvhdi_agrees("child.vhdx base.vhdx"), 0);
 	tool_model_free(&model);
-}
-
-static int make_folder(void **state)
-{
-	(void)state;
-	return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-	char line[256];
-
-	(void)state;
-	snprintf(line, sizeof(line), "rm -rf %s", folder);
-	return system(line);
 }
 
 int main(void)
