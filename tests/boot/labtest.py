@@ -14,6 +14,9 @@ INITRD = BUILD / "tests/guest/userland.cpio"
 POWERED_OFF, REBOOTED, CRASHED, REFUSED, TIMED_OUT = 0, 10, 20, 30, 124
 # The lab's own failure: the machine beneath it may be overloaded, so one is tried again.
 LAB_FAILED = 3
+# Seen once in a native guest: an exception between SYSCALL and the first instruction of the kernel's entry, with interrupts off.
+# No processor has one there; the lab's nested one, in software, delivered it. Such a run says nothing, and is done again, aloud.
+MISDELIVERED = re.compile(r"RIP: 0010:entry_SYSCALL_64\+0x0/")
 
 
 class Result:
@@ -42,9 +45,12 @@ def run(command):
     """Runs lab/run, or what ends as it does, and returns a Result."""
     for _ in range(2):
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        if done.returncode != LAB_FAILED:
+        result = Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+        if result.code == CRASHED and "--native" in command and MISDELIVERED.search(result.out):
+            print("# the nested processor took an exception where there is none; run again", flush=True)
+        elif result.code != LAB_FAILED:
             break
-    return Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+    return result
 
 
 class Tap:
