@@ -7,7 +7,12 @@
 
 int img_fail(const char *path, const struct xd_error *err)
 {
-	if (err->offset == XD_NO_OFFSET)
+	size_t length = strlen(path);
+	bool named = !strncmp(err->message, path, length) && err->message[length] == ':';
+
+	if (named) /* what failed is the file itself, and the message begins with its name */
+		cli_complain("%s", err->message);
+	else if (err->offset == XD_NO_OFFSET)
 		cli_complain("%s: %s: %s", path, xd_code_name(err->code), err->message);
 	else
 		cli_complain("%s: %s: %s (at byte %llu of the file)", path, xd_code_name(err->code),

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "cli/image.h"
 
@@ -82,7 +83,8 @@ static json_object *describe(struct xd_image *image)
 	json_object_object_add(out, "virtual_size", number(info.virtual_size));
 	json_object_object_add(out, "file_size", number(info.file_size));
 	json_object_object_add(out, "on_disk", number(on_disk(image)));
-	json_object_object_add(out, "block_size", number(info.block_size));
+	if (info.block_size)
+		json_object_object_add(out, "block_size", number(info.block_size));
 	json_object_object_add(out, "logical_sector", number(info.logical_sector));
 	json_object_object_add(out, "physical_sector", number(info.physical_sector));
 	json_object_object_add(out, "data_alignment", number(info.data_align));
@@ -99,11 +101,29 @@ static bool is_bytes(const char *key)
 	       !strcmp(key, "data_alignment");
 }
 
+/* Seconds since 1970, as a VHD's are shown. */
+static bool is_time(const char *key)
+{
+	return !strcmp(key, "created") || !strcmp(key, "parent_timestamp");
+}
+
+static void print_time(time_t when)
+{
+	char text[32];
+	struct tm utc;
+
+	gmtime_r(&when, &utc);
+	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &utc);
+	fputs(text, stdout);
+}
+
 static void print_value(const char *key, json_object *value)
 {
 	char human[16];
 
-	if (json_object_is_type(value, json_type_int) && is_bytes(key))
+	if (is_time(key))
+		print_time(json_object_get_int64(value));
+	else if (json_object_is_type(value, json_type_int) && is_bytes(key))
 		printf("%s (%llu bytes)", cli_human(json_object_get_uint64(value), human),
 		       (unsigned long long)json_object_get_uint64(value));
 	else if (json_object_is_type(value, json_type_boolean))
