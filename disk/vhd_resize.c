@@ -29,20 +29,22 @@ static int store_size(struct xd_image *image, uint64_t size, struct xd_error *er
 
 /* --- fixed -------------------------------------------------------------------------------------------------------------- */
 
-/* The new footer is there before the old one goes. What a shorter disk loses is zeroed only when it cannot come back. */
+/*
+ * The new footer is there before the old one goes. What a shorter disk loses is zeroed only when it cannot come back. A longer one
+ * gets zeros, whatever lay behind the old footer.
+ */
 static int resize_fixed(struct xd_image *image, uint64_t size, struct xd_error *err)
 {
 	struct vhd *v = vhd_of(image);
-	uint64_t old = v->footer_at, was = image->virtual_size;
-	int r;
+	uint64_t old = v->footer_at, was = image->virtual_size, end;
+	int r = xd_io_size(&image->io, &end, err);
 
 	v->footer_at = size;
-	if ((r = store_size(image, size, err)))
+	if (r || (r = store_size(image, size, err)) ||
+	    (r = xd_io_truncate(&image->io, size + sizeof(v->footer), err)))
 		return r;
 	if (size > was && old < size)
-		r = xd_io_zero(&image->io, old, xd_min(sizeof(v->footer), size - old), err);
-	else
-		r = xd_io_truncate(&image->io, size + sizeof(v->footer), err);
+		r = xd_io_zero(&image->io, old, xd_min(end, size) - old, err);
 	return r ? r : xd_io_flush(&image->io, err);
 }
 

@@ -252,6 +252,27 @@ static void padding_behind_a_fixed_footer_is_stepped_over(void **state)
 	end(io);
 }
 
+static void padding_behind_a_fixed_footer_does_not_become_the_disks(void **state)
+{
+	struct xd_io io = make(XD_TYPE_FIXED, XD_PROFILE_NONE, MIB, 0);
+	uint8_t padding[3500], grown[2048];
+	struct xd_image *image;
+
+	(void)state;
+	memset(padding, 0xaa, sizeof(padding));
+	tool_patch(io, MIB + 512, padding, sizeof(padding));
+	OK(tool_open(io, XD_OPEN_WRITE, &image, &err));
+	OK(xd_resize(image, MIB + sizeof(grown), 0, &err));
+	OK(xd_close(image, &err));
+	assert_int_equal(tool_size(io), MIB + sizeof(grown) + 512);
+	OK(tool_open(io, 0, &image, &err));
+	OK(xd_read(image, grown, sizeof(grown), MIB, &err));
+	for (size_t i = 0; i < sizeof(grown); i++)
+		assert_int_equal(grown[i], 0);
+	OK(xd_close(image, &err));
+	end(io);
+}
+
 static void fixed_disk_that_holds_a_footer_in_its_first_sector_is_fixed(void **state)
 {
 	struct xd_io io = make(XD_TYPE_FIXED, XD_PROFILE_NONE, MIB, 0),
@@ -686,6 +707,7 @@ int main(void)
 	    cmocka_unit_test(two_wrong_footers_are_an_error_and_repairable),
 	    cmocka_unit_test(footer_of_511_bytes_is_read),
 	    cmocka_unit_test(padding_behind_a_fixed_footer_is_stepped_over),
+	    cmocka_unit_test(padding_behind_a_fixed_footer_does_not_become_the_disks),
 	    cmocka_unit_test(fixed_disk_that_holds_a_footer_in_its_first_sector_is_fixed),
 	    cmocka_unit_test(tapdisk_footer_marked_hidden_without_a_new_sum_is_good),
 	    cmocka_unit_test(truncated_files_are_refused),
