@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What CPUID says in the partition: KVM's answers for this processor, KVM's own leaves replaced by Viridian's,
- * and a topology of one socket with single-threaded cores.
+ * and a topology of one socket with single-threaded cores. VMX and SVM are hidden, as Hyper-V hides them from a
+ * partition that nobody asked to nest: a guest that sees them loads its own KVM.
  */
 #include "host/kvm.h"
 
@@ -19,8 +20,10 @@
 /* TLFS, "Hypervisor CPUID leaves": the last leaf of the interface that a partition without nesting needs. */
 #define HV_LEAF_LAST HV_CPUID_HARDWARE
 
+#define LEAF1_ECX_VMX          (1u << 5)
 #define LEAF1_ECX_TSC_DEADLINE (1u << 24)
 #define LEAF1_EDX_HTT          (1u << 28)
+#define EXT1_ECX_SVM           (1u << 2)
 
 static struct kvm_cpuid2 *new_table(void)
 {
@@ -78,7 +81,7 @@ static void adjust(const struct kvm *kvm, struct kvm_cpuid_entry2 *entry, unsign
 	switch (entry->function) {
 	case 0x1:
 		entry->ebx = (entry->ebx & 0xffff) | cpus << 16 | index << 24;
-		entry->ecx |= CPUID_1_ECX_HYPERVISOR;
+		entry->ecx = (entry->ecx & ~LEAF1_ECX_VMX) | CPUID_1_ECX_HYPERVISOR;
 		if (ioctl(kvm->dev, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0) {
 			entry->ecx |= LEAF1_ECX_TSC_DEADLINE;
 		}
@@ -89,6 +92,10 @@ static void adjust(const struct kvm *kvm, struct kvm_cpuid_entry2 *entry, unsign
 		break;
 	case 0xb:
 	case 0x1f: set_extended_topology(entry, index, cpus); break;
+	case 0x80000001: entry->ecx &= ~EXT1_ECX_SVM; break;
+	case 0x8000000a: /* what SVM can do */
+		entry->eax = entry->ebx = entry->ecx = entry->edx = 0;
+		break;
 	case 0x80000008: /* AMD's core count */
 		entry->ecx = (cpus - 1) | core_bits(cpus) << 12;
 		break;
