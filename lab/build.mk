@@ -54,5 +54,5 @@ $(BUILD)/tests/guest/flusher: tests/system/flusher.c | deps-stamp
 ALL += $(BUILD)/tests/guest/flusher
 
 # Whole Debian systems on our own host; the first run bootstraps them.
-CHECK_TAP += tests/system/native tests/system/pv
-CHECK_ALL_TAP += tests/system/native-all tests/system/pv-all tests/system/power-cut
+CHECK_TAP += tests/system/native tests/system/pv tests/system/power-cut
+CHECK_ALL_TAP += tests/system/native-all tests/system/pv-all tests/system/power-cut-all

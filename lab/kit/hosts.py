@@ -85,7 +85,8 @@ class Xenolith:
 
     def argv(self, spec, path, console, qmp):
         if spec.instead:
-            return ["sh", path("instead"), *(path(f) for f in (spec.kernel, spec.initrd) if f)]
+            files = [path(f) if f else "" for f in (spec.kernel, spec.initrd, spec.loader)]
+            return ["sh", path("instead"), *files, *(d.argument(spec.disk_folder) for d in spec.disks)]
         argv = [str(self.binary), "run", "--kernel", path(spec.kernel), "--cpus", str(spec.cpus),
                 "--memory", "%dM" % spec.memory, "--name", spec.guest_name, "--append", kernel_command_line(spec)]
         if not spec.restarts:

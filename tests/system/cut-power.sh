@@ -1,43 +1,88 @@
 # SPDX-License-Identifier: MIT
-# Beside the host: starts a guest that writes and flushes, kills the host at a random moment, checks the image, and starts the
-# guest again, which must find what it flushed. $1 kernel, $2 initrd; the first line of tests/system/power-cut's says FORMAT and ROUNDS.
+# Beside the host: starts a guest that writes to a disk of every format and flushes, kills the host at a random moment, checks the
+# images, and starts the guest again, which must find what it flushed. $1 kernel, $2 initrd, $3 adapter; tests/system/power-cut's
+# first lines say ROUNDS, DISKS (FORMAT or FORMAT-child) and WAY (--native or nothing).
 [ -x /bin/ls ] || /bin/busybox --install -s /bin
 folder=$(mktemp -d)
-disk=$folder/disk.$FORMAT
 log=$folder/log
+cd "$folder" || exit 3
 
-finish() { rm -rf "$folder"; echo "cut: $1"; exit "$2"; }
+finish() { cd /; rm -rf "$folder"; echo "cut: $1"; exit "$2"; }
 
-# How far all was flushed: only lines that are whole count.
-flushed() { sed -n 's/.*flushed \([0-9]*\)\r$/\1/p' "$log" | tail -n 1; }
+bad() { cat "$log" ${2:+"$2"}; finish "$1, round $round" 1; }
 
+# The guest knows its disks by their sizes.
+create() {
+	mib=4096
+	for disk in $DISKS; do
+		format=${disk%-child} file=$disk
+		[ $disk = $format ] || file=parent-$format
+		xenolith image create -f $format $file ${mib}M >/dev/null || finish "no image" 3
+		[ $disk = $format ] || xenolith image diff $file $disk >/dev/null || finish "no child" 3
+		echo "$mib 0" >$disk.state
+		mib=$((mib + 128))
+	done
+}
+
+# As the script; $4: one more word for the guest.
 start() {
-	xenolith run --native --kernel "$1" --initrd "$2" --append "console=ttyS0 quiet flushed=$flushed $3" --memory 128M \
-		--disk "$disk,format=$FORMAT" </dev/null >"$log" 2>&1 &
+	words= files=
+	for disk in $DISKS; do
+		read -r mib flushed <$disk.state
+		words=$words${words:+,}$mib:$flushed
+		files="$files --disk $folder/$disk,format=${disk%-child}"
+	done
+	# shellcheck disable=SC2086
+	xenolith run $WAY ${3:+--adapter $3} --kernel "$1" --initrd "$2" --append "console=$CONSOLE $QUICK disks=$words $4" --memory 128M \
+		$files </dev/null >"$log" 2>&1 &
 	host=$!
 }
 
-xenolith image create -f "$FORMAT" "$disk" 48M >/dev/null || finish "no image" 3
-flushed=0
-round=0
+# What is left of the power cut: how far all was flushed (only lines that are whole count), and images without errors. A log
+# that waits to be replayed, as VHDX has it, is none.
+look() {
+	for disk in $DISKS; do
+		read -r mib flushed <$disk.state
+		now=$(sed -n "s/.*flusher: $mib flushed \([0-9]*\)\r\$/\1/p" "$log" | tail -n 1)
+		echo "$mib ${now:-$flushed}" >$disk.state
+		xenolith image check -f ${disk%-child} $disk >check 2>&1 || grep -q '^0 errors' check || bad "$disk is damaged" check
+	done
+}
+
+random() { echo $(($(od -An -N2 -tu2 /dev/urandom) * $1 / 65536)); }
+
+wait_for() {
+	until grep -q "$1" "$log"; do
+		grep -q 'flusher:.* bad' "$log" || ! kill -0 $host 2>/dev/null && bad "the guest fails"
+		sleep 0.1
+	done
+}
+
+create
+round=0 early=0
 while [ $round -lt "$ROUNDS" ]; do
 	round=$((round + 1))
-	start "$1" "$2" ""
-	until grep -q 'flusher: flushed' "$log"; do
-		grep -q 'flusher: bad' "$log" || ! kill -0 $host 2>/dev/null && cat "$log" && finish "bad after $flushed" 1
-		sleep 0.2
-	done
-	sleep "$(($(od -An -N2 -tu2 /dev/urandom) % 3)).$(($(od -An -N2 -tu2 /dev/urandom) % 1000))"
+	start "$1" "$2" "$3" ""
+	# Now and then while it opens its images, and replays what the kill before left; else when it flushes.
+	if [ $((round % 4)) = 0 ]; then
+		early=$((early + 1))
+	else
+		wait_for 'flusher:.* flushed'
+	fi
+	milliseconds=$(random 1500)
+	sleep $((milliseconds / 1000)).$(printf %03d $((milliseconds % 1000)))
 	kill -9 $host
 	wait $host 2>/dev/null
-	flushed=$(flushed)
-	# A log that waits to be replayed, as VHDX has it, is no error.
-	xenolith image check -f "$FORMAT" "$disk" >"$folder/check" 2>&1 || grep -q '^0 errors' "$folder/check" ||
-		{ cat "$folder/check"; finish "the image is bad after $flushed" 1; }
-	echo "cut: $round, $flushed records flushed"
+	grep -q 'flusher:.* bad' "$log" && bad "the guest fails"
+	look
+	echo "cut: $round, at $(cut -d' ' -f1 /proc/uptime) s, after $milliseconds ms:" $(cat $(for d in $DISKS; do echo $d.state; done))
 done
-start "$1" "$2" stop
+start "$1" "$2" "$3" stop
 wait $host
-grep -q "flusher: all is there up to $flushed" "$log" || { cat "$log"; finish "bad after $flushed" 1; }
-xenolith image check -f "$FORMAT" "$disk" >"$folder/check" 2>&1 || { cat "$folder/check"; finish "the image is bad at the end" 1; }
-finish "all was there" 0
+for disk in $DISKS; do
+	read -r mib flushed <$disk.state
+	grep -q "flusher: $mib all is there up to $flushed[^0-9]" "$log" || bad "$disk: not all of $flushed is there"
+	xenolith image check -f ${disk%-child} $disk >check 2>&1 || bad "$disk is damaged at the end" check
+	echo "cut: $disk: all $flushed records are there"
+done
+finish "$ROUNDS kills, $early of them in the guest's first second and a half" 0

@@ -1,39 +1,73 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The init of a guest whose host is killed. It writes records, flushes now and then, and says on the console up to which record all
- * was flushed; started again with flushed=N on the command line, it says whether all up to N is there, and goes on from there.
+ * The init of a guest whose host is killed. Its command line names its disks by their sizes and how far each was flushed before:
+ * disks=MIB:N,MIB:N,… which of them is sda or xvda changes from start to start. A process for each disk writes records, flushes now
+ * and then, and says on the console up to which record all was flushed; before that it says whether all up to N is there.
  *
- * Record i fills slot i * STRIDE modulo the number of slots with words made from i, so that slots lie far apart, images
- * grow as they are written to, and later records replace earlier ones.
+ * A record fills its slot with words made from its number. Each fourth record has its place among the first RING slots, over and
+ * over; the others lie far apart behind them, each in a slot that nothing was written to, so that images grow.
  */
+#include <dirent.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include <linux/fs.h>
-
-#define SLOT   (32u << 10)
-#define STRIDE 769u /* prime, so that every slot has its turn */
+#define SLOT   (16u << 10)
+#define RING   64u
+#define STRIDE 769u /* prime: every slot has its turn */
 #define BATCH  16u  /* records to a flush, at most */
-#define MODULES \
-	"hv_vmbus scsi_common scsi_mod scsi_transport_fc crc-t10dif t10-pi sd_mod hv_storvsc"
+#define RECENT 256u /* what a start looks at; the last one looks at all */
+
+#define MODULES                                                                                \
+	"hv_vmbus scsi_common scsi_mod scsi_transport_fc crc-t10dif t10-pi sd_mod hv_storvsc " \
+	"xen-blkfront"
 
 static uint64_t record[SLOT / 8];
-static uint64_t slots;
+
+/* One disk, and what is said of it. */
+static unsigned long mib;
 static int disk;
 
-static void fail(const char *what)
+/* A line goes out by one write, so that those of other processes do not mix with it. */
+static void say(const char *what, uint64_t number)
 {
-	printf("flusher: bad: %s\n", what);
-	reboot(RB_POWER_OFF);
+	dprintf(1, "flusher: %lu %s %llu\n", mib, what, (unsigned long long)number);
+}
+
+static void fail(const char *what, uint64_t number)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "bad: %s", what);
+	say(text, number);
+	exit(1);
+}
+
+static uint64_t slots(void)
+{
+	return ((uint64_t)mib << 20) / SLOT - RING;
+}
+
+static off_t place(uint64_t i)
+{
+	uint64_t slot = i % 4 ? RING + i * STRIDE % slots() : i / 4 % RING;
+
+	return (off_t)(slot * SLOT);
+}
+
+/* The record that takes i's place, at the earliest. */
+static uint64_t next(uint64_t i)
+{
+	return i + (i % 4 ? slots() : 4 * RING);
 }
 
 static void fill(uint64_t i)
@@ -43,64 +77,43 @@ static void fill(uint64_t i)
 	}
 }
 
-static off_t place(uint64_t i)
+/* What was on its way when the host died may be there in place of what it replaces, or torn; what was flushed must be whole. */
+static void verify(uint64_t flushed, bool all)
 {
-	return (off_t)(i * STRIDE % slots * SLOT);
-}
+	uint64_t i = all || flushed <= RECENT ? 1 : flushed - RECENT;
+	static uint64_t found[SLOT / 8];
 
-/* The record that slot's words were made from, or 0 where they are not all from one. */
-static uint64_t whose(void)
-{
-	uint64_t i = record[0] >> 16;
-
-	for (size_t w = 0; w < SLOT / 8; w++) {
-		if (record[w] != (i << 16 | w)) {
-			return 0;
+	for (; i <= flushed; i++) {
+		if (next(i) <= flushed + BATCH) {
+			continue;
+		}
+		if (pread(disk, found, SLOT, place(i)) != SLOT) {
+			fail("no read of", i);
+		}
+		fill(i);
+		if (memcmp(found, record, SLOT)) {
+			fail("lost is", i);
 		}
 	}
-	return i;
-}
-
-/* Of each slot the last record up to `flushed`; what was on its way when the host died may be there in its stead, or torn. */
-static void verify(uint64_t flushed)
-{
-	uint64_t first = flushed >= slots ? flushed - slots + 1 : 1;
-	char text[64];
-
-	for (uint64_t i = first; i <= flushed; i++) {
-		uint64_t found;
-
-		if (i + slots <= flushed + BATCH) {
-			continue; /* its slot's next record may have been on its way */
-		}
-		if (pread(disk, record, SLOT, place(i)) != SLOT) {
-			fail("a read");
-		}
-		found = whose();
-		if (found != i) {
-			snprintf(text, sizeof(text), "record %llu is %llu", (unsigned long long)i,
-				 (unsigned long long)found);
-			fail(text);
-		}
-	}
-	printf("flusher: all is there up to %llu\n", (unsigned long long)flushed);
+	say("all is there up to", flushed);
 }
 
 static void write_on(uint64_t i)
 {
+	srand((unsigned)(i ^ mib));
 	for (;;) {
 		unsigned batch = 1 + (unsigned)rand() % BATCH;
 
 		for (unsigned n = 0; n < batch; n++) {
 			fill(++i);
 			if (pwrite(disk, record, SLOT, place(i)) != SLOT) {
-				fail("a write");
+				fail("no write of", i);
 			}
 		}
 		if (fdatasync(disk) < 0) {
-			fail("a flush");
+			fail("no flush of", i);
 		}
-		printf("flusher: flushed %llu\n", (unsigned long long)i);
+		say("flushed", i);
 	}
 }
 
@@ -120,48 +133,83 @@ static void load_modules(void)
 	}
 }
 
-static int open_disk(void)
+static bool has_my_size(const char *name)
 {
-	for (unsigned tries = 0; tries < 300; tries++) {
-		int fd = open("/dev/sda", O_RDWR);
+	unsigned long long sectors = 0;
+	char path[300];
+	FILE *f;
 
-		if (fd >= 0) {
-			return fd;
-		}
-		usleep(100000);
+	snprintf(path, sizeof(path), "/sys/block/%s/size", name);
+	f = fopen(path, "r");
+	if (f) {
+		(void)!fscanf(f, "%llu", &sectors);
+		fclose(f);
 	}
-	fail("no disk");
-	return -1;
+	return sectors == (unsigned long long)mib << 11;
+}
+
+static int find(void)
+{
+	DIR *all = opendir("/sys/block");
+	struct dirent *e;
+	char path[300];
+	int fd = -1;
+
+	while (all && fd < 0 && (e = readdir(all))) {
+		snprintf(path, sizeof(path), "/dev/%s", e->d_name);
+		if (has_my_size(e->d_name)) {
+			fd = open(path, O_RDWR);
+		}
+	}
+	if (all) {
+		closedir(all);
+	}
+	return fd;
+}
+
+static void serve(uint64_t flushed, bool stop)
+{
+	for (unsigned tries = 0; disk = find(), disk < 0; tries++) {
+		if (tries == 3000) {
+			fail("no disk for", 0);
+		}
+		usleep(10000);
+	}
+	verify(flushed, stop);
+	if (!stop) {
+		write_on(flushed);
+	}
+	exit(0);
 }
 
 int main(void)
 {
-	char line[1024] = {0};
-	uint64_t flushed, bytes;
-	const char *option;
-	FILE *f;
+	static char line[1024];
+	const char *list;
+	int fd;
 
-	setvbuf(stdout, NULL, _IONBF, 0);
 	mkdir("/proc", 0755);
+	mkdir("/sys", 0755);
 	mkdir("/dev", 0755);
 	mount("proc", "/proc", "proc", 0, NULL);
+	mount("sys", "/sys", "sysfs", 0, NULL);
 	mount("dev", "/dev", "devtmpfs", 0, NULL);
 	load_modules();
-	f = fopen("/proc/cmdline", "r");
-	if (!f || !fgets(line, sizeof(line), f)) {
-		fail("no command line");
+	fd = open("/proc/cmdline", O_RDONLY);
+	if (fd < 0 || read(fd, line, sizeof(line) - 1) <= 0) {
+		fail("no command line", 0);
 	}
-	disk = open_disk();
-	if (ioctl(disk, BLKGETSIZE64, &bytes) < 0) {
-		fail("no size");
+	list = strstr(line, "disks=");
+	for (char *at = list ? (char *)list + 6 : NULL; at; at = *at == ',' ? at + 1 : NULL) {
+		uint64_t flushed;
+
+		mib = strtoul(at, &at, 10);
+		flushed = strtoull(at + 1, &at, 10);
+		if (fork() == 0) {
+			serve(flushed, strstr(line, "stop"));
+		}
 	}
-	slots = bytes / SLOT;
-	option = strstr(line, "flushed=");
-	flushed = option ? strtoull(option + 8, NULL, 10) : 0;
-	srand((unsigned)flushed);
-	verify(flushed);
-	if (strstr(line, "stop")) {
-		reboot(RB_POWER_OFF);
+	while (wait(NULL) > 0) {
 	}
-	write_on(flushed);
+	reboot(RB_POWER_OFF);
 }
