@@ -87,8 +87,13 @@ void block_done(struct block_request *request)
 	if (unsettles(request)) {
 		block->unsettling--;
 		extents_forget(&block->extents);
-	} else if (request->found.region) {
-		extents_keep(&block->extents, &request->found, request->generation);
+	} else {
+		if (request->operation == BLOCK_WRITE) {
+			extents_written(&block->extents, request->offset, request->length);
+		}
+		if (request->found.region) {
+			extents_keep(&block->extents, &request->found, request->age);
+		}
 	}
 	request->complete(request, request->error);
 }

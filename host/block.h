@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Disks for the device thread. What only moves bytes of the file, a read or an overwrite whose place is known (extents.h), goes
+ * Disks for the device thread. What only moves bytes of a file, a read or an overwrite whose place is known (extents.h), goes
  * to the kernel by io_uring; everything else, and everything where there is no ring, to a pool of threads which call the image
  * library. Both come back on the device thread. Nothing here copies data.
  */
@@ -85,7 +85,7 @@ struct block_request {
 	void (*complete)(struct block_request *request, int error);
 	int error;
 	struct block_request *next;
-	unsigned generation; /* of the extents, when a thread was asked */
+	struct extents_age age; /* of the extents, when a thread was asked */
 	struct extent found;
 };
 

@@ -120,7 +120,7 @@ void pool_submit(struct block_request *request)
 	struct block_pool *pool = request->block->pool;
 
 	request->next = NULL;
-	request->generation = request->block->extents.generation;
+	request->age = extents_now(&request->block->extents);
 	*pool->gathered_end = request;
 	pool->gathered_end = &request->next;
 	pool->gathered_count++;

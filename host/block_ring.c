@@ -27,7 +27,7 @@ static bool pauses(const struct block_request *request)
 	return true;
 }
 
-static bool fits(const struct block_request *request, uint64_t *file_offset)
+static bool fits(const struct block_request *request, struct extent_place *place)
 {
 	const struct block *block = request->block;
 
@@ -37,7 +37,8 @@ static bool fits(const struct block_request *request, uint64_t *file_offset)
 	}
 	/* Where the image has metadata a durable write needs that on stable storage too: the library's work. */
 	return (!request->durable || block->extents.whole) &&
-	       extents_find(&block->extents, request->offset, request->length, file_offset);
+	       extents_find(&block->extents, request->offset, request->length,
+			    request->operation == BLOCK_WRITE, place);
 }
 
 static struct io_uring_sqe *get_entry(struct block_pool *pool)
@@ -52,9 +53,10 @@ static struct io_uring_sqe *get_entry(struct block_pool *pool)
 }
 
 static void fill(struct io_uring_sqe *entry, const struct block_request *request,
-		 uint64_t file_offset)
+		 const struct extent_place *place)
 {
-	int fd = request->block->extents.fd;
+	uint64_t file_offset = place->offset;
+	int fd = place->fd;
 	const struct iovec *iov = request->iov;
 	unsigned count = (unsigned)request->iov_count;
 
@@ -78,12 +80,12 @@ bool ring_submit(struct block_request *request)
 {
 	struct block_pool *pool = request->block->pool;
 	struct io_uring_sqe *entry;
-	uint64_t file_offset;
+	struct extent_place place;
 
-	if (!pool->ring || !fits(request, &file_offset) || !(entry = get_entry(pool))) {
+	if (!pool->ring || !fits(request, &place) || !(entry = get_entry(pool))) {
 		return false;
 	}
-	fill(entry, request, file_offset);
+	fill(entry, request, &place);
 	io_uring_sqe_set_data(entry, request);
 	pool->queued++;
 	pool->in_ring++;

@@ -6,11 +6,15 @@
 
 #define RUNS 32u
 
-/* Stored in the image's own file, at a place that stays its place until it is discarded (xd_map()). */
+/*
+ * Stored in the image's own file, at a place that stays its place until it is discarded (xd_map()), or in a parent's, which nobody
+ * writes to.
+ */
 static bool usable(const struct extents *extents, const struct xd_run *run)
 {
-	return run->kind == XD_KIND_DATA && run->depth == 0 &&
-	       (extents->read_only || (run->flags & XD_RUN_IN_PLACE));
+	return run->kind == XD_KIND_DATA &&
+	       (run->depth > 0 ? xd_get_fd(run->layer) >= 0
+			       : extents->read_only || (run->flags & XD_RUN_IN_PLACE));
 }
 
 static bool is_whole(struct extents *extents, struct xd_image *image)
@@ -39,6 +43,7 @@ void extents_init(struct extents *extents, struct xd_image *image, bool read_onl
 	xd_get_info(image, &info);
 	*extents = (struct extents){.fd = io->ops->fd ? io->ops->fd(io->ctx) : -1,
 				    .read_only = read_only,
+				    .child = info.type == XD_TYPE_DIFF,
 				    .size = info.virtual_size};
 	if (extents->fd < 0) {
 		return;
@@ -83,38 +88,39 @@ static bool all_present(const struct extent *extent, uint64_t first, uint64_t la
 
 /* The part of [offset, end) in the first region. Returns its length, 0 where it is not known. */
 static uint64_t find_part(const struct extents *extents, uint64_t offset, uint64_t end,
-			  uint64_t *file_offset)
+			  bool overwrite, struct extent_place *place)
 {
 	uint64_t region = offset >> extents->shift, start = region << extents->shift;
 	uint64_t next = start + (1ull << extents->shift);
 	const struct extent *extent = slot_of(extents, region);
 
 	end = end < next ? end : next;
-	if (extent->region != region + 1 ||
+	if (extent->region != region + 1 || (overwrite && extent->parents) ||
 	    !all_present(extent, (offset - start) >> EXTENT_PAGE_SHIFT,
 			 (end - 1 - start) >> EXTENT_PAGE_SHIFT)) {
 		return 0;
 	}
-	*file_offset = extent->file_offset + (offset - start);
+	*place = (struct extent_place){extent->fd, extent->file_offset + (offset - start)};
 	return end - offset;
 }
 
-bool extents_find(const struct extents *extents, uint64_t offset, uint64_t length,
-		  uint64_t *file_offset)
+bool extents_find(const struct extents *extents, uint64_t offset, uint64_t length, bool overwrite,
+		  struct extent_place *place)
 {
-	uint64_t end = offset + length, at, part;
+	uint64_t end = offset + length, part;
+	struct extent_place at;
 
 	if (extents->fd < 0) {
 		return false;
 	}
 	if (extents->whole) {
-		*file_offset = extents->base + offset;
+		*place = (struct extent_place){extents->fd, extents->base + offset};
 		return true;
 	}
-	part = find_part(extents, offset, end, file_offset);
+	part = find_part(extents, offset, end, overwrite, place);
 	for (uint64_t done = part; part && done < length; done += part) {
-		part = find_part(extents, offset + done, end, &at);
-		if (at != *file_offset + done) {
+		part = find_part(extents, offset + done, end, overwrite, &at);
+		if (part && (at.fd != place->fd || at.offset != place->offset + done)) {
 			return false;
 		}
 	}
@@ -134,6 +140,11 @@ static void add_run(struct extent *extent, uint64_t start, const struct xd_run *
 	if (!extent->region) {
 		extent->region = 1;
 		extent->file_offset = run->file_offset - from;
+		extent->fd = xd_get_fd(run->layer);
+		extent->parents = run->depth > 0;
+	}
+	if (extent->fd != xd_get_fd(run->layer)) {
+		return;
 	}
 	for (; extent->file_offset == run->file_offset - from && first < end; first++) {
 		extent->present[first / 64] |= 1ull << (first % 64);
@@ -155,6 +166,13 @@ void extents_look(const struct extents *extents, struct xd_image *image, uint64_
 	if (xd_map(image, start, length, 0, run, &count, NULL) < 0) {
 		return;
 	}
+	/* A region is remembered in one file: the one that was asked for. */
+	for (size_t i = 0; i < count; i++) {
+		if (run[i].offset <= offset && offset < run[i].offset + run[i].length &&
+		    usable(extents, &run[i])) {
+			add_run(found, start, &run[i]);
+		}
+	}
 	for (size_t i = 0; i < count; i++) {
 		if (usable(extents, &run[i])) {
 			add_run(found, start, &run[i]);
@@ -165,9 +183,15 @@ void extents_look(const struct extents *extents, struct xd_image *image, uint64_
 	}
 }
 
-void extents_keep(struct extents *extents, const struct extent *found, unsigned generation)
+struct extents_age extents_now(const struct extents *extents)
 {
-	if (found->region && generation == extents->generation) {
+	return (struct extents_age){extents->generation, extents->child_generation};
+}
+
+void extents_keep(struct extents *extents, const struct extent *found, struct extents_age age)
+{
+	if (found->region && age.generation == extents->generation &&
+	    (!found->parents || age.child_generation == extents->child_generation)) {
 		*slot_of(extents, found->region - 1) = *found;
 	}
 }
@@ -177,5 +201,21 @@ void extents_forget(struct extents *extents)
 	if (extents->slot) {
 		extents->generation++;
 		memset(extents->slot, 0, EXTENT_SLOTS * sizeof(*extents->slot));
+	}
+}
+
+void extents_written(struct extents *extents, uint64_t offset, uint64_t length)
+{
+	if (!extents->child || !extents->slot) {
+		return;
+	}
+	extents->child_generation++;
+	for (uint64_t region = offset >> extents->shift;
+	     region <= (offset + length - 1) >> extents->shift; region++) {
+		struct extent *extent = slot_of(extents, region);
+
+		if (extent->region == region + 1 && extent->parents) {
+			extent->region = 0;
+		}
 	}
 }

@@ -33,7 +33,8 @@ struct way {
 static const struct way ways[] = {
     {true, XD_FORMAT_RAW, XD_TYPE_FIXED},    {true, XD_FORMAT_VHD, XD_TYPE_FIXED},
     {true, XD_FORMAT_VHD, XD_TYPE_DYNAMIC},  {true, XD_FORMAT_VHDX, XD_TYPE_DYNAMIC},
-    {true, XD_FORMAT_VHDX, XD_TYPE_FIXED},   {false, XD_FORMAT_RAW, XD_TYPE_FIXED},
+    {true, XD_FORMAT_VHDX, XD_TYPE_FIXED},   {true, XD_FORMAT_VHD, XD_TYPE_DIFF},
+    {true, XD_FORMAT_VHDX, XD_TYPE_DIFF},    {false, XD_FORMAT_RAW, XD_TYPE_FIXED},
     {false, XD_FORMAT_VHDX, XD_TYPE_DYNAMIC}};
 #define WAYS (sizeof(ways) / sizeof(ways[0]))
 
@@ -48,7 +49,7 @@ struct slot {
 };
 
 struct world {
-	char path[64];
+	char path[64], parent_path[80];
 	struct loop loop;
 	struct ring *ring;
 	struct block_pool pool;
@@ -66,6 +67,38 @@ static uint32_t rnd(struct world *w, uint32_t below)
 	return (w->seed >> 8) % below;
 }
 
+static void fill(uint8_t *at, uint32_t value)
+{
+	for (uint32_t i = 0; i < PAGE; i += 4) {
+		memcpy(at + i, &value, 4);
+	}
+}
+
+/* A parent full of data, which the child reads until it is written over. */
+static struct xd_image *create_parent(struct world *w, enum xd_format format)
+{
+	struct xd_create how = {.path = w->parent_path,
+				.format = format,
+				.type = XD_TYPE_DYNAMIC,
+				.flags = XD_CREATE_OVERWRITE,
+				.virtual_size = DISK_SIZE};
+	struct xd_image *parent;
+	uint8_t page[PAGE];
+
+	assert_int_equal(xd_create(&how, NULL), 0);
+	assert_int_equal(xd_open(w->parent_path, XD_OPEN_WRITE, &parent, NULL), 0);
+	for (uint32_t i = 0; i < PAGES; i++) {
+		w->page[i] = i % 7 ? 0xf0000000u | i : 0;
+		fill(page, w->page[i]);
+		if (w->page[i]) {
+			assert_int_equal(xd_write(parent, page, PAGE, (uint64_t)i * PAGE, NULL), 0);
+		}
+	}
+	assert_int_equal(xd_close(parent, NULL), 0);
+	assert_int_equal(xd_open(w->parent_path, 0, &parent, NULL), 0);
+	return parent;
+}
+
 static void create(struct world *w, const struct way *way)
 {
 	struct xd_create how = {.path = w->path,
@@ -77,7 +110,13 @@ static void create(struct world *w, const struct way *way)
 	struct xd_error error;
 
 	snprintf(w->path, sizeof(w->path), "/tmp/xenolith-block.%d", (int)getpid());
+	snprintf(w->parent_path, sizeof(w->parent_path), "%s.parent", w->path);
+	if (way->type == XD_TYPE_DIFF) {
+		how.parent = create_parent(w, way->format);
+		how.parent_path = w->parent_path;
+	}
 	assert_int_equal(xd_create(&how, NULL), 0);
+	xd_close(how.parent, NULL);
 	assert_int_equal(loop_init(&w->loop), 0);
 	w->ring = way->ring ? ring_create() : NULL;
 	assert_int_equal(block_pool_init(&w->pool, &w->loop, 3, w->ring), 0);
@@ -98,13 +137,7 @@ static void destroy(struct world *w)
 	ring_destroy(w->ring);
 	loop_destroy(&w->loop);
 	unlink(w->path);
-}
-
-static void fill(uint8_t *at, uint32_t value)
-{
-	for (uint32_t i = 0; i < PAGE; i += 4) {
-		memcpy(at + i, &value, 4);
-	}
+	unlink(w->parent_path);
 }
 
 static void check_page(const uint8_t *at, uint32_t value)
@@ -268,6 +301,95 @@ static void a_read_past_the_files_end_is_the_librarys(void **state)
 	free(w);
 }
 
+/* Reads or writes pages; true where the ring did it. */
+static bool by_ring_many(struct world *w, enum block_operation operation, uint32_t first,
+			 uint32_t count)
+{
+	struct slot *slot = &w->slot[0];
+	unsigned before = w->block.in_ring;
+	bool ring;
+
+	memset(&slot->request, 0, sizeof(slot->request));
+	slot->first = first;
+	slot->count = count;
+	aim(slot);
+	slot->request.operation = operation;
+	memset(slot->memory, 0xee, count * PAGE);
+	for (uint32_t i = 0; i < count && operation == BLOCK_WRITE; i++) {
+		w->page[first + i]++;
+		fill(slot->memory + i * PAGE, w->page[first + i]);
+	}
+	w->busy++;
+	block_submit(&slot->request);
+	ring = w->block.in_ring > before;
+	block_drain(&w->block);
+	return ring;
+}
+
+static bool by_ring(struct world *w, enum block_operation operation, uint32_t first)
+{
+	return by_ring_many(w, operation, first, 1);
+}
+
+/* A write over the end of a region: what was known of the next one is not true any more either. */
+static void write_over_two_regions(struct world *w)
+{
+	uint32_t edge = EXTENT_PAGES * 3;
+
+	by_ring(w, BLOCK_READ, edge + 1);
+	assert_true(by_ring(w, BLOCK_READ, edge + 1));
+	by_ring_many(w, BLOCK_WRITE, edge - 1, 3);
+	assert_false(by_ring(w, BLOCK_READ, edge + 1));
+}
+
+/* A thread looks, another one writes, and then the first one's answer comes. */
+static void keep_what_is_outdated(struct world *w)
+{
+	uint64_t offset = (uint64_t)EXTENT_PAGES * 5 * PAGE;
+	struct extents *extents = &w->block.extents;
+	struct extents_age age = extents_now(extents);
+	struct extent_place place;
+	struct extent found;
+
+	extents_look(extents, w->block.image, offset, &found);
+	assert_true(found.parents);
+	extents_written(extents, offset, PAGE);
+	extents_keep(extents, &found, age);
+	assert_false(extents_find(extents, offset, PAGE, false, &place));
+	extents_keep(extents, &found, extents_now(extents));
+	assert_true(extents_find(extents, offset, PAGE, false, &place));
+	assert_false(extents_find(extents, offset, PAGE, true, &place));
+	extents_forget(extents);
+}
+
+static void a_parents_pages_are_read_by_the_ring_until_they_are_written(void **state)
+{
+	static const enum xd_format formats[] = {XD_FORMAT_VHD, XD_FORMAT_VHDX};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		const struct way way = {true, formats[i], XD_TYPE_DIFF};
+		struct world *w = calloc(1, sizeof(*w));
+
+		create(w, &way);
+		assert_false(by_ring(w, BLOCK_READ, 5));
+		assert_true(by_ring(w, BLOCK_READ, 5));
+		assert_true(by_ring(w, BLOCK_READ, 6)); /* known with its neighbour */
+		assert_false(by_ring(w, BLOCK_WRITE, 5));
+		assert_false(by_ring(w, BLOCK_READ, 6)); /* forgotten with its neighbour */
+		assert_true(by_ring(w, BLOCK_READ, 6));
+		by_ring(w, BLOCK_READ, 5);
+		assert_true(by_ring(w, BLOCK_WRITE, 5)); /* its own by now */
+		assert_true(by_ring(w, BLOCK_READ, 5));
+		by_ring(w, BLOCK_READ, 6); /* the child's write left its parent's there */
+		write_over_two_regions(w);
+		keep_what_is_outdated(w);
+		check_all(w);
+		destroy(w);
+		free(w);
+	}
+}
+
 /* Both exist in the wild: a container's filter, and a kernel without. */
 static void without_permission_there_is_no_ring(void **state)
 {
@@ -306,6 +428,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_is_written_is_read_back_by_whoever),
 	    cmocka_unit_test(a_read_past_the_files_end_is_the_librarys),
+	    cmocka_unit_test(a_parents_pages_are_read_by_the_ring_until_they_are_written),
 	    cmocka_unit_test(without_permission_there_is_no_ring),
 	    cmocka_unit_test(the_ring_does_nothing_but_read_and_write),
 	};
