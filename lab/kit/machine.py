@@ -215,7 +215,9 @@ class Machine:
         self._host_ended(code)
 
     def _post_mortem(self):
-        """Shows where the partition's processors are, and what --monitor asked for."""
+        """Shows where the partition's processors are, and what --monitor asked for. Our own host says that by itself."""
+        if self.status == CRASHED and not self.host.has_qmp and not self.spec.verbose:
+            self._show_log()
         lines = self.spec.monitor + (["info registers -a"] if self.status in (CRASHED, TIMED_OUT) else [])
         if not (self.host.has_qmp and self.started and lines):
             return
@@ -226,6 +228,9 @@ class Machine:
         self.deadline = time.monotonic() + 20
         while self.pending and time.monotonic() < self.deadline:
             self._step()
+
+    def _show_log(self):
+        print("\n".join(self.log.decode(errors="replace").splitlines()[-40:]), file=sys.stderr, flush=True)
 
     def _show(self, text):
         self.pending -= 1
