@@ -17,15 +17,15 @@ XENOLITH = ("--host", "xenolith", "--kernel", "bookworm/cloud-amd64")
 KILLED = 130
 
 
-def initrd(folder, init, suite="bookworm", modules=MODULES):
-    """busybox, the guest's init, and the drivers as the kernel's package has them."""
+def initrd(folder, init, suite="bookworm", modules=MODULES, more=()):
+    """busybox, the guest's init, the drivers as the kernel's package has them, and more NAME=FILEs."""
     package = debian.kernel_package(suite, "cloud-amd64")
     found = {m: next(iter(package.glob("lib/modules/*/kernel/**/%s.ko" % m)), None) for m in modules}
     order = folder / "order"
     order.write_text("\n".join(m for m in modules if found[m]))
     out = folder / (init + ".cpio")
     subprocess.run([ROOT / "lab/mkinitrd", out, "/init=%s" % (HERE / init), "/lib.sh=%s" % (HERE / "guest-lib"),
-                    "/modules/order=%s" % order] + ["/modules/%s=%s" % (f.name, f) for f in found.values() if f],
+                    "/modules/order=%s" % order, *more] + ["/modules/%s=%s" % (f.name, f) for f in found.values() if f],
                    check=True)
     return out
 
