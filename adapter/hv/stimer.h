@@ -39,4 +39,10 @@ static inline uint64_t stimer_count(uint64_t ref_now, uint64_t wait_ns)
 	return count ? count : 1;
 }
 
+/* Whether what the hardware was told, to interrupt at `programmed`, is still to come and soon enough for `deadline`. */
+static inline bool timer_suffices(uint64_t programmed, uint64_t now, uint64_t deadline)
+{
+	return programmed > now && programmed <= deadline;
+}
+
 #endif

@@ -2,6 +2,9 @@
 /*
  * One one-shot timer a VP. Deadlines go to the hardware as a distance from now, never as an absolute time: the clock that
  * the guest sees may lag the hypervisor's by its rounding, and an interrupt that comes early is just armed again.
+ *
+ * So a deadline that moves away, as the guest's does each time it goes idle, leaves the hardware as it is: writing to it is an exit, and
+ * mostly another, nearer deadline is set before the old one has come.
  */
 #include "adapter/hv/timer.h"
 #include "adapter/hv/vmbus.h"
@@ -47,16 +50,6 @@ static void hardware_arm(uint64_t wait)
 	}
 }
 
-static void hardware_stop(void)
-{
-	switch (kind) {
-	case TIMER_STIMER_DIRECT:
-	case TIMER_STIMER_MESSAGE: wrmsr(HV_MSR_STIMER_COUNT(0), 0); return;
-	case TIMER_TSC_DEADLINE: wrmsr(MSR_TSC_DEADLINE, 0); return;
-	case TIMER_APIC_COUNT: apic_timer_count(0); return;
-	}
-}
-
 /* The soonest alarm of this VP; UINT64_MAX: none. */
 static uint64_t next_alarm(void)
 {
@@ -91,8 +84,13 @@ static void program(struct hv_vp *vp)
 
 	if (deadline > alarm)
 		deadline = alarm;
+	if (timer_suffices(vp->programmed, now, deadline))
+		return;
 	wait = deadline > now ? deadline - now : 0;
-	hardware_arm(wait < WAIT_MAX_NS ? wait : WAIT_MAX_NS);
+	if (wait > WAIT_MAX_NS)
+		wait = WAIT_MAX_NS;
+	vp->programmed = now + wait;
+	hardware_arm(wait);
 }
 
 void timer_arm(uint64_t deadline)
@@ -106,15 +104,7 @@ void timer_arm(uint64_t deadline)
 
 void timer_disarm(void)
 {
-	struct hv_vp *vp = hv_vp_self();
-
-	if (!vp->armed)
-		return;
-	vp->armed = false;
-	if (next_alarm() != UINT64_MAX)
-		program(vp);
-	else
-		hardware_stop();
+	hv_vp_self()->armed = false;
 }
 
 /* An interrupt says only "look": it may be early, or stem from a deadline that was replaced meanwhile. */
@@ -124,6 +114,7 @@ static void expire(void)
 	uint64_t now = clock_now();
 	bool due = vp->armed && now >= vp->deadline;
 
+	vp->programmed = 0;
 	if (due)
 		vp->armed = false;
 	hv_channel_speak();

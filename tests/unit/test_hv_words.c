@@ -57,6 +57,17 @@ static void timer_count_is_never_early_and_never_stops_it(void **state)
 	assert_int_equal(stimer_count(1000, 101), 1002);
 }
 
+static void timer_is_left_alone_while_its_interrupt_comes_soon_enough(void **state)
+{
+	(void)state;
+	assert_true(timer_suffices(200, 100, 200));
+	assert_true(timer_suffices(200, 100, UINT64_MAX));
+	assert_false(timer_suffices(200, 100, 199));
+	/* It has been, or is about to be lost; and it was never set. */
+	assert_false(timer_suffices(200, 200, 300));
+	assert_false(timer_suffices(0, 100, 300));
+}
+
 static void vp_set_lists_its_banks_in_order(void **state)
 {
 	const uint32_t indices[] = {130, 1, 63, 64, 128};
@@ -98,6 +109,7 @@ int main(void)
 	    cmocka_unit_test(best_timer_is_chosen),
 	    cmocka_unit_test(timer_configuration_is_one_shot_and_starts_by_count),
 	    cmocka_unit_test(timer_count_is_never_early_and_never_stops_it),
+	    cmocka_unit_test(timer_is_left_alone_while_its_interrupt_comes_soon_enough),
 	    cmocka_unit_test(vp_set_lists_its_banks_in_order),
 	    cmocka_unit_test(vp_set_skips_empty_banks),
 	    cmocka_unit_test(vp_set_refuses_what_it_cannot_say),
