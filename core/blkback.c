@@ -43,8 +43,8 @@ void blkback_start(struct blkback_queue *queue, const struct blkback_env *env, v
 
 static void release_grants(struct blkback_slot *slot)
 {
-	while (slot->nr_refs)
-		gnttab_release(slot->queue->grants, slot->ref[--slot->nr_refs], slot->write);
+	gnttab_release_all(slot->queue->grants, slot->ref, slot->nr_refs, slot->write);
+	slot->nr_refs = 0;
 }
 
 /* Answers the request and gives its slot back. */
@@ -74,22 +74,41 @@ static void finish(struct blkback_slot *slot, int16_t status)
 		blkback_poll(queue);
 }
 
-static bool add_segment(struct blkback_slot *slot, const struct blkif_request_segment *from)
+/* Notes a segment, whose page comes later. */
+static inline bool add_segment(struct blkback_slot *slot, const struct blkif_request_segment *from)
 {
 	struct block_request *request = &slot->request;
-	uint16_t offset = from->first_sect * BLOCK_SECTOR, len;
-	struct gnttab_page page;
+	unsigned i = request->nr_segments;
 
 	if (from->first_sect > from->last_sect || from->last_sect >= SECTORS_PER_PAGE)
 		return false;
-	len = (from->last_sect - from->first_sect + 1) * BLOCK_SECTOR;
-	if (gnttab_acquire(slot->queue->grants, 0, from->gref, slot->write, &page))
+	slot->ref[i] = from->gref;
+	request->segment[i].offset = from->first_sect * BLOCK_SECTOR;
+	request->segment[i].len = (from->last_sect - from->first_sect + 1) * BLOCK_SECTOR;
+	request->nr_sectors += from->last_sect - from->first_sect + 1;
+	request->nr_segments = i + 1;
+	return true;
+}
+
+/* Gets the segments' pages; false where one is not granted, or not all of the segment. */
+static bool acquire_pages(struct blkback_slot *slot)
+{
+	struct block_request *request = &slot->request;
+	struct gnttab_page page[BLOCK_SEGMENTS_MAX];
+	unsigned nr = request->nr_segments;
+
+	slot->nr_refs =
+	    gnttab_acquire_all(slot->queue->grants, 0, slot->ref, nr, slot->write, page);
+	if (slot->nr_refs < nr)
 		return false;
-	slot->ref[slot->nr_refs++] = from->gref;
-	if (offset < page.offset || offset + len > page.offset + page.len)
-		return false;
-	request->segment[request->nr_segments++] = (struct block_segment){page.mfn, offset, len};
-	request->nr_sectors += len / BLOCK_SECTOR;
+	for (unsigned i = 0; i < nr; i++) {
+		struct block_segment *segment = &request->segment[i];
+
+		if (segment->offset < page[i].offset ||
+		    segment->offset + segment->len > page[i].offset + page[i].len)
+			return false;
+		segment->mfn = page[i].mfn;
+	}
 	return true;
 }
 
@@ -141,7 +160,9 @@ static int16_t prepare_data(struct blkback_slot *slot, const struct blkif_entry 
 		good = add_indirect(slot, entry);
 	for (unsigned i = 0; good && !entry->indirect && i < entry->nr_segments; i++)
 		good = add_segment(slot, &entry->segment[i]);
-	return good && in_range(slot->queue->disk, request) ? BLKIF_RSP_OKAY : BLKIF_RSP_ERROR;
+	return good && in_range(slot->queue->disk, request) && acquire_pages(slot)
+		   ? BLKIF_RSP_OKAY
+		   : BLKIF_RSP_ERROR;
 }
 
 static int16_t prepare_discard(struct blkback_slot *slot, const struct blkif_entry *entry)

@@ -93,3 +93,7 @@ struct gnttab_page {
 int gnttab_acquire(struct gnttab *table, domid_t by, grant_ref_t ref, bool write,
 		   struct gnttab_page *page);
 void gnttab_release(struct gnttab *table, grant_ref_t ref, bool write);
+/* The same for several references; stops at the first that cannot be had, and returns how many came before it. */
+unsigned gnttab_acquire_all(struct gnttab *table, domid_t by, const grant_ref_t *ref, unsigned nr,
+			    bool write, struct gnttab_page *page);
+void gnttab_release_all(struct gnttab *table, const grant_ref_t *ref, unsigned nr, bool write);

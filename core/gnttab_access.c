@@ -25,22 +25,22 @@ static uint16_t use_bits(bool write)
 	return write ? GTF_reading | GTF_writing : GTF_reading;
 }
 
-static int mark_v1(struct gnttab *table, domid_t by, grant_ref_t ref, bool write)
+/* Version 1's flags and domain in one comparison. */
+static inline int mark_v1(struct grant_entry_v1 *entry, domid_t by, bool write)
 {
-	uint32_t *header = (uint32_t *)gnttab_entry_v1(table, ref);
+	const uint32_t mask = 0xffffu << 16 | GTF_type_mask | (write ? GTF_readonly : 0);
+	const uint32_t want = (uint32_t)by << 16 | GTF_permit_access;
+	uint32_t *header = (uint32_t *)entry;
 	uint32_t old = __atomic_load_n(header, __ATOMIC_ACQUIRE);
 
-	for (unsigned i = 0; i < TRIES; i++) {
-		if (!granted(old, GTF_type_mask, by, write))
-			return GNTST_general_error;
+	for (unsigned i = 0; i < TRIES && (old & mask) == want; i++)
 		if (__atomic_compare_exchange_n(header, &old, old | use_bits(write), false,
 						__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 			return GNTST_okay;
-	}
 	return GNTST_general_error;
 }
 
-static void unmark(struct gnttab *table, grant_ref_t ref, uint16_t bits)
+static inline void unmark(struct gnttab *table, grant_ref_t ref, uint16_t bits)
 {
 	uint16_t *flags = table->version == 1 ? &gnttab_entry_v1(table, ref)->flags
 					      : gnttab_status_of(table, ref);
@@ -69,28 +69,41 @@ static int mark_v2(struct gnttab *table, domid_t by, grant_ref_t ref, bool write
 	return GNTST_general_error;
 }
 
-/* What the entry grants; false when it reaches beyond the page. */
-static bool extent(struct gnttab *table, grant_ref_t ref, struct gnttab_page *page)
+/* Marks the entry and says what it grants. */
+static inline int look_up_v1(struct gnttab *table, domid_t by, grant_ref_t ref, bool write,
+			     struct gnttab_page *page)
 {
-	union grant_entry_v2 *v2;
+	struct grant_entry_v1 *entry = gnttab_entry_v1(table, ref);
+	int rc = mark_v1(entry, by, write);
 
 	page->offset = 0;
 	page->len = GNTTAB_PAGE;
-	if (table->version == 1) {
-		page->mfn = __atomic_load_n(&gnttab_entry_v1(table, ref)->frame, __ATOMIC_RELAXED);
-		return true;
-	}
-	v2 = gnttab_entry_v2(table, ref);
-	page->mfn = __atomic_load_n(&v2->full_page.frame, __ATOMIC_RELAXED);
-	if (!(__atomic_load_n(&v2->hdr.flags, __ATOMIC_RELAXED) & GTF_sub_page))
-		return true;
-	page->offset = __atomic_load_n(&v2->sub_page.page_off, __ATOMIC_RELAXED);
-	page->len = __atomic_load_n(&v2->sub_page.length, __ATOMIC_RELAXED);
-	return page->offset + (unsigned)page->len <= GNTTAB_PAGE;
+	page->mfn = __atomic_load_n(&entry->frame, __ATOMIC_RELAXED);
+	return rc;
 }
 
-static int acquire(struct gnttab *table, domid_t by, grant_ref_t ref, bool write,
-		   struct gnttab_page *page)
+static __attribute__((noinline)) int look_up_v2(struct gnttab *table, domid_t by, grant_ref_t ref,
+						bool write, struct gnttab_page *page)
+{
+	union grant_entry_v2 *entry = gnttab_entry_v2(table, ref);
+	int rc = mark_v2(table, by, ref, write);
+
+	page->offset = 0;
+	page->len = GNTTAB_PAGE;
+	page->mfn = __atomic_load_n(&entry->full_page.frame, __ATOMIC_RELAXED);
+	if (rc || !(__atomic_load_n(&entry->hdr.flags, __ATOMIC_RELAXED) & GTF_sub_page))
+		return rc;
+	page->offset = __atomic_load_n(&entry->sub_page.page_off, __ATOMIC_RELAXED);
+	page->len = __atomic_load_n(&entry->sub_page.length, __ATOMIC_RELAXED);
+	if (page->offset + (unsigned)page->len <= GNTTAB_PAGE)
+		return GNTST_okay;
+	unmark(table, ref, idle_bits(&table->c.pins[ref]));
+	return GNTST_general_error;
+}
+
+static inline __attribute__((always_inline)) int acquire(struct gnttab *table, domid_t by,
+							 grant_ref_t ref, bool write,
+							 struct gnttab_page *page)
 {
 	struct gnttab_pin *pin;
 	int rc;
@@ -100,15 +113,14 @@ static int acquire(struct gnttab *table, domid_t by, grant_ref_t ref, bool write
 	pin = &table->c.pins[ref];
 	if (pin->users == UINT16_MAX)
 		return GNTST_no_space;
-	rc = table->version == 1 ? mark_v1(table, by, ref, write) : mark_v2(table, by, ref, write);
+	rc = table->version == 1 ? look_up_v1(table, by, ref, write, page)
+				 : look_up_v2(table, by, ref, write, page);
 	if (rc)
 		return rc;
-	if (!extent(table, ref, page))
-		rc = GNTST_general_error;
-	page->va = rc ? NULL : table->c.env->page(table->c.ctx, page->mfn);
+	page->va = table->c.env->page(table->c.ctx, page->mfn);
 	if (!page->va) {
 		unmark(table, ref, idle_bits(pin));
-		return rc ? rc : GNTST_bad_page;
+		return GNTST_bad_page;
 	}
 	pin->users++;
 	pin->writers += write;
@@ -127,7 +139,23 @@ int gnttab_acquire(struct gnttab *table, domid_t by, grant_ref_t ref, bool write
 	return rc;
 }
 
-void gnttab_release(struct gnttab *table, grant_ref_t ref, bool write)
+unsigned gnttab_acquire_all(struct gnttab *table, domid_t by, const grant_ref_t *ref, unsigned nr,
+			    bool write, struct gnttab_page *page)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		struct lock *lock = gnttab_lock_of(table, ref[i]);
+		int rc;
+
+		lock_take(lock);
+		rc = acquire(table, by, ref[i], write, &page[i]);
+		lock_drop(lock);
+		if (rc)
+			return i;
+	}
+	return nr;
+}
+
+static inline void release(struct gnttab *table, grant_ref_t ref, bool write)
 {
 	struct lock *lock = gnttab_lock_of(table, ref);
 	struct gnttab_pin *pin = &table->c.pins[ref];
@@ -135,8 +163,20 @@ void gnttab_release(struct gnttab *table, grant_ref_t ref, bool write)
 	lock_take(lock);
 	pin->users--;
 	pin->writers -= write;
-	unmark(table, ref, idle_bits(pin));
+	if (!pin->writers)
+		unmark(table, ref, idle_bits(pin));
 	lock_drop(lock);
+}
+
+void gnttab_release(struct gnttab *table, grant_ref_t ref, bool write)
+{
+	release(table, ref, write);
+}
+
+void gnttab_release_all(struct gnttab *table, const grant_ref_t *ref, unsigned nr, bool write)
+{
+	for (unsigned i = 0; i < nr; i++)
+		release(table, ref[i], write);
 }
 
 /* One side of a copy. */

@@ -18,7 +18,7 @@ void gnttab_unlock_all(struct gnttab *table);
 
 static inline unsigned gnttab_nr_refs(const struct gnttab *table)
 {
-	return table->nr_frames * GNTTAB_REFS_PER_FRAME / table->version;
+	return table->nr_frames * GNTTAB_REFS_PER_FRAME >> (table->version - 1);
 }
 
 static inline struct grant_entry_v1 *gnttab_entry_v1(const struct gnttab *table, grant_ref_t ref)
