@@ -262,14 +262,20 @@ static void add_ranges(struct direct *direct, const struct net_packet *packet, u
 	}
 }
 
-/* What the next part of a large send holds: as many segments as the host takes at once. */
+/*
+ * What the next part of a large send holds: segments as far as the host takes them at once. The parts are about equal, since a host may refuse a large
+ * send of less than two segments.
+ */
 static uint32_t part_size(const struct netvsc *device, const struct work *work, uint32_t left)
 {
-	uint32_t most = work->headers.ipv6 ? device->lso6 : device->lso4;
+	uint32_t most = (work->headers.ipv6 ? device->lso6 : device->lso4) / work->mss, segments;
 
-	most -= most % work->mss;
-	most = most ? most : work->mss;
-	return left < most ? left : most;
+	most = most ? most : 1;
+	if (left <= most * work->mss)
+		return left;
+	segments = (left + work->mss - 1) / work->mss;
+	segments = (segments + 1) / 2 < most ? (segments + 1) / 2 : most;
+	return segments * work->mss;
 }
 
 /* One message, with `own` bytes of headers in the slot and `bytes` of the packet from `from` on behind them. */
