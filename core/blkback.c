@@ -74,19 +74,29 @@ static void finish(struct blkback_slot *slot, int16_t status)
 		blkback_poll(queue);
 }
 
-/* Notes a segment, whose page comes later. */
-static inline bool add_segment(struct blkback_slot *slot, const struct blkif_request_segment *from)
+/* Notes the segments, each read once: they may lie on the guest's page. */
+static bool add_segments(struct blkback_slot *slot, const struct blkif_request_segment *from,
+			 unsigned nr)
 {
 	struct block_request *request = &slot->request;
-	unsigned i = request->nr_segments;
+	uint32_t sectors = 0;
 
-	if (from->first_sect > from->last_sect || from->last_sect >= SECTORS_PER_PAGE)
-		return false;
-	slot->ref[i] = from->gref;
-	request->segment[i].offset = from->first_sect * BLOCK_SECTOR;
-	request->segment[i].len = (from->last_sect - from->first_sect + 1) * BLOCK_SECTOR;
-	request->nr_sectors += from->last_sect - from->first_sect + 1;
-	request->nr_segments = i + 1;
+	for (unsigned i = 0; i < nr; i++) {
+		struct blkif_request_segment segment;
+		uint32_t first, count;
+
+		memcpy(&segment, &from[i], sizeof(segment));
+		first = segment.first_sect;
+		count = segment.last_sect - first + 1;
+		if (!count || count > SECTORS_PER_PAGE || first + count > SECTORS_PER_PAGE)
+			return false;
+		slot->ref[i] = segment.gref;
+		request->segment[i].offset = (uint16_t)(first * BLOCK_SECTOR);
+		request->segment[i].len = (uint16_t)(count * BLOCK_SECTOR);
+		sectors += count;
+	}
+	request->nr_segments = nr;
+	request->nr_sectors = sectors;
 	return true;
 }
 
@@ -104,30 +114,27 @@ static bool acquire_pages(struct blkback_slot *slot)
 	for (unsigned i = 0; i < nr; i++) {
 		struct block_segment *segment = &request->segment[i];
 
-		if (segment->offset < page[i].offset ||
-		    segment->offset + segment->len > page[i].offset + page[i].len)
-			return false;
 		segment->mfn = page[i].mfn;
+		if (page[i].len != GNTTAB_PAGE_SIZE &&
+		    (segment->offset < page[i].offset ||
+		     segment->offset + segment->len > page[i].offset + page[i].len))
+			return false;
 	}
 	return true;
 }
 
-/* The segments' descriptors are on a granted page of their own; each is read once. */
+/* The segments' descriptors are on a granted page of their own. */
 static bool add_indirect(struct blkback_slot *slot, const struct blkif_entry *entry)
 {
 	struct gnttab *grants = slot->queue->grants;
-	struct blkif_request_segment segment;
 	struct gnttab_page page;
-	bool good = true;
+	bool good;
 
 	if (gnttab_acquire(grants, 0, entry->indirect_ref[0], false, &page))
 		return false;
-	if (page.offset || page.len < entry->nr_segments * sizeof(segment))
-		good = false;
-	for (unsigned i = 0; good && i < entry->nr_segments; i++) {
-		memcpy(&segment, (char *)page.va + i * sizeof(segment), sizeof(segment));
-		good = add_segment(slot, &segment);
-	}
+	good = !page.offset &&
+	       page.len >= entry->nr_segments * sizeof(struct blkif_request_segment) &&
+	       add_segments(slot, page.va, entry->nr_segments);
 	gnttab_release(grants, entry->indirect_ref[0], false);
 	return good;
 }
@@ -148,7 +155,7 @@ static int16_t prepare_data(struct blkback_slot *slot, const struct blkif_entry 
 {
 	struct block_request *request = &slot->request;
 	unsigned limit = entry->indirect ? BLOCK_SEGMENTS_MAX : BLKIF_MAX_SEGMENTS_PER_REQUEST;
-	bool good = true;
+	bool good;
 
 	request->op = entry->operation == BLKIF_OP_READ ? BLOCK_READ : BLOCK_WRITE;
 	slot->write = request->op == BLOCK_READ;
@@ -156,10 +163,8 @@ static int16_t prepare_data(struct blkback_slot *slot, const struct blkif_entry 
 		return BLKIF_RSP_ERROR;
 	if (request->op == BLOCK_WRITE && slot->queue->disk->read_only)
 		return BLKIF_RSP_ERROR;
-	if (entry->indirect)
-		good = add_indirect(slot, entry);
-	for (unsigned i = 0; good && !entry->indirect && i < entry->nr_segments; i++)
-		good = add_segment(slot, &entry->segment[i]);
+	good = entry->indirect ? add_indirect(slot, entry)
+			       : add_segments(slot, entry->segment, entry->nr_segments);
 	return good && in_range(slot->queue->disk, request) && acquire_pages(slot)
 		   ? BLKIF_RSP_OKAY
 		   : BLKIF_RSP_ERROR;

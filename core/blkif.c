@@ -32,9 +32,10 @@ void blkif_decode(enum blkif_abi abi, const void *bytes, struct blkif_entry *ent
 {
 	const uint8_t *from = bytes;
 
-	memset(entry, 0, sizeof(*entry));
 	entry->operation = from[0];
+	entry->indirect = false;
 	entry->nr_segments = from[1];
+	entry->nr_sectors = 0;
 	memcpy(&entry->id, from + layouts[abi].id, 8);
 	memcpy(&entry->sector, from + layouts[abi].sector, 8);
 	switch (entry->operation) {
@@ -49,7 +50,13 @@ void blkif_decode(enum blkif_abi abi, const void *bytes, struct blkif_entry *ent
 		entry->nr_segments = 0; /* the byte holds flags */
 		memcpy(&entry->nr_sectors, from + layouts[abi].nr_sectors, 8);
 		break;
-	default: memcpy(entry->segment, from + layouts[abi].segments, sizeof(entry->segment));
+	default:
+		/* More than there can be is for the caller to refuse. */
+		memcpy(entry->segment, from + layouts[abi].segments,
+		       (entry->nr_segments < BLKIF_MAX_SEGMENTS_PER_REQUEST
+			    ? entry->nr_segments
+			    : BLKIF_MAX_SEGMENTS_PER_REQUEST) *
+			   sizeof(entry->segment[0]));
 	}
 }
 

@@ -78,6 +78,8 @@ const struct gnttab_op_row *gnttab_op_row(unsigned cmd);
 #define GNTTAB_OP_COUNT   13
 #define GNTTAB_OP_ARG_MAX 48 /* bytes */
 
+#define GNTTAB_PAGE_SIZE 4096
+
 /* What a back end gets: part of one page. */
 struct gnttab_page {
 	uint64_t mfn;

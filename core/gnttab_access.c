@@ -25,22 +25,30 @@ static uint16_t use_bits(bool write)
 	return write ? GTF_reading | GTF_writing : GTF_reading;
 }
 
-/* Version 1's flags and domain in one comparison. */
-static inline int mark_v1(struct grant_entry_v1 *entry, domid_t by, bool write)
+/* Version 1's flags and domain, and what they must be. */
+static inline uint32_t mask_v1(bool write)
 {
-	const uint32_t mask = 0xffffu << 16 | GTF_type_mask | (write ? GTF_readonly : 0);
-	const uint32_t want = (uint32_t)by << 16 | GTF_permit_access;
-	uint32_t *header = (uint32_t *)entry;
+	return 0xffffu << 16 | GTF_type_mask | (write ? GTF_readonly : 0);
+}
+
+static inline uint32_t wanted_v1(domid_t by)
+{
+	return (uint32_t)by << 16 | GTF_permit_access;
+}
+
+static int mark_v1(struct gnttab *table, domid_t by, grant_ref_t ref, bool write)
+{
+	uint32_t *header = (uint32_t *)gnttab_entry_v1(table, ref);
 	uint32_t old = __atomic_load_n(header, __ATOMIC_ACQUIRE);
 
-	for (unsigned i = 0; i < TRIES && (old & mask) == want; i++)
+	for (unsigned i = 0; i < TRIES && (old & mask_v1(write)) == wanted_v1(by); i++)
 		if (__atomic_compare_exchange_n(header, &old, old | use_bits(write), false,
 						__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 			return GNTST_okay;
 	return GNTST_general_error;
 }
 
-static inline void unmark(struct gnttab *table, grant_ref_t ref, uint16_t bits)
+static __attribute__((noinline)) void unmark(struct gnttab *table, grant_ref_t ref, uint16_t bits)
 {
 	uint16_t *flags = table->version == 1 ? &gnttab_entry_v1(table, ref)->flags
 					      : gnttab_status_of(table, ref);
@@ -69,41 +77,28 @@ static int mark_v2(struct gnttab *table, domid_t by, grant_ref_t ref, bool write
 	return GNTST_general_error;
 }
 
-/* Marks the entry and says what it grants. */
-static inline int look_up_v1(struct gnttab *table, domid_t by, grant_ref_t ref, bool write,
-			     struct gnttab_page *page)
+/* What the entry grants; false when it reaches beyond the page. */
+static bool extent(struct gnttab *table, grant_ref_t ref, struct gnttab_page *page)
 {
-	struct grant_entry_v1 *entry = gnttab_entry_v1(table, ref);
-	int rc = mark_v1(entry, by, write);
+	union grant_entry_v2 *v2;
 
 	page->offset = 0;
 	page->len = GNTTAB_PAGE;
-	page->mfn = __atomic_load_n(&entry->frame, __ATOMIC_RELAXED);
-	return rc;
+	if (table->version == 1) {
+		page->mfn = __atomic_load_n(&gnttab_entry_v1(table, ref)->frame, __ATOMIC_RELAXED);
+		return true;
+	}
+	v2 = gnttab_entry_v2(table, ref);
+	page->mfn = __atomic_load_n(&v2->full_page.frame, __ATOMIC_RELAXED);
+	if (!(__atomic_load_n(&v2->hdr.flags, __ATOMIC_RELAXED) & GTF_sub_page))
+		return true;
+	page->offset = __atomic_load_n(&v2->sub_page.page_off, __ATOMIC_RELAXED);
+	page->len = __atomic_load_n(&v2->sub_page.length, __ATOMIC_RELAXED);
+	return page->offset + (unsigned)page->len <= GNTTAB_PAGE;
 }
 
-static __attribute__((noinline)) int look_up_v2(struct gnttab *table, domid_t by, grant_ref_t ref,
-						bool write, struct gnttab_page *page)
-{
-	union grant_entry_v2 *entry = gnttab_entry_v2(table, ref);
-	int rc = mark_v2(table, by, ref, write);
-
-	page->offset = 0;
-	page->len = GNTTAB_PAGE;
-	page->mfn = __atomic_load_n(&entry->full_page.frame, __ATOMIC_RELAXED);
-	if (rc || !(__atomic_load_n(&entry->hdr.flags, __ATOMIC_RELAXED) & GTF_sub_page))
-		return rc;
-	page->offset = __atomic_load_n(&entry->sub_page.page_off, __ATOMIC_RELAXED);
-	page->len = __atomic_load_n(&entry->sub_page.length, __ATOMIC_RELAXED);
-	if (page->offset + (unsigned)page->len <= GNTTAB_PAGE)
-		return GNTST_okay;
-	unmark(table, ref, idle_bits(&table->c.pins[ref]));
-	return GNTST_general_error;
-}
-
-static inline __attribute__((always_inline)) int acquire(struct gnttab *table, domid_t by,
-							 grant_ref_t ref, bool write,
-							 struct gnttab_page *page)
+static __attribute__((noinline)) int acquire(struct gnttab *table, domid_t by, grant_ref_t ref,
+					     bool write, struct gnttab_page *page)
 {
 	struct gnttab_pin *pin;
 	int rc;
@@ -113,46 +108,86 @@ static inline __attribute__((always_inline)) int acquire(struct gnttab *table, d
 	pin = &table->c.pins[ref];
 	if (pin->users == UINT16_MAX)
 		return GNTST_no_space;
-	rc = table->version == 1 ? look_up_v1(table, by, ref, write, page)
-				 : look_up_v2(table, by, ref, write, page);
+	rc = table->version == 1 ? mark_v1(table, by, ref, write) : mark_v2(table, by, ref, write);
 	if (rc)
 		return rc;
-	page->va = table->c.env->page(table->c.ctx, page->mfn);
+	if (!extent(table, ref, page))
+		rc = GNTST_general_error;
+	page->va = rc ? NULL : table->c.env->page(table->c.ctx, page->mfn);
 	if (!page->va) {
 		unmark(table, ref, idle_bits(pin));
-		return GNTST_bad_page;
+		return rc ? rc : GNTST_bad_page;
 	}
 	pin->users++;
 	pin->writers += write;
 	return GNTST_okay;
 }
 
+/*
+ * What nearly every reference is: of version 1, and all right. False says only that it must go the long way, which may find the
+ * entry marked already.
+ */
+static inline __attribute__((always_inline)) bool acquire_plain(struct gnttab *table, domid_t by,
+								grant_ref_t ref, bool write,
+								struct gnttab_page *page)
+{
+	struct grant_entry_v1 *entry;
+	struct gnttab_pin *pin;
+	uint32_t old;
+
+	if (table->version != 1 || ref >= table->nr_frames * GNTTAB_REFS_PER_FRAME)
+		return false;
+	pin = &table->c.pins[ref];
+	entry = gnttab_entry_v1(table, ref);
+	old = __atomic_load_n((uint32_t *)entry, __ATOMIC_ACQUIRE);
+	if ((old & mask_v1(write)) != wanted_v1(by) || pin->users == UINT16_MAX ||
+	    !__atomic_compare_exchange_n((uint32_t *)entry, &old, old | use_bits(write), false,
+					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return false;
+	page->mfn = __atomic_load_n(&entry->frame, __ATOMIC_RELAXED);
+	page->va = table->c.env->page(table->c.ctx, page->mfn);
+	if (!page->va)
+		return false;
+	page->offset = 0;
+	page->len = GNTTAB_PAGE;
+	pin->users++;
+	pin->writers += write;
+	return true;
+}
+
+static inline __attribute__((always_inline)) int acquire_locked(struct gnttab *table, domid_t by,
+								grant_ref_t ref, bool write,
+								struct gnttab_page *page)
+{
+	struct lock *lock = gnttab_lock_of(table, ref);
+	int rc = GNTST_okay;
+
+	lock_take(lock);
+	if (!acquire_plain(table, by, ref, write, page))
+		rc = acquire(table, by, ref, write, page);
+	lock_drop(lock);
+	return rc;
+}
+
 int gnttab_acquire(struct gnttab *table, domid_t by, grant_ref_t ref, bool write,
 		   struct gnttab_page *page)
 {
-	struct lock *lock = gnttab_lock_of(table, ref);
-	int rc;
-
-	lock_take(lock);
-	rc = acquire(table, by, ref, write, page);
-	lock_drop(lock);
-	return rc;
+	return acquire_locked(table, by, ref, write, page);
 }
 
 unsigned gnttab_acquire_all(struct gnttab *table, domid_t by, const grant_ref_t *ref, unsigned nr,
 			    bool write, struct gnttab_page *page)
 {
-	for (unsigned i = 0; i < nr; i++) {
-		struct lock *lock = gnttab_lock_of(table, ref[i]);
-		int rc;
+	unsigned i = 0;
 
-		lock_take(lock);
-		rc = acquire(table, by, ref[i], write, &page[i]);
-		lock_drop(lock);
-		if (rc)
-			return i;
-	}
-	return nr;
+	/* Two loops, so that each knows what it compares with. */
+	if (write)
+		for (; i < nr && !acquire_locked(table, by, ref[i], true, &page[i]); i++)
+			;
+	else
+		for (; i < nr && !acquire_locked(table, by, ref[i], false, &page[i]); i++)
+			;
+	return i;
 }
 
 static inline void release(struct gnttab *table, grant_ref_t ref, bool write)
@@ -161,9 +196,11 @@ static inline void release(struct gnttab *table, grant_ref_t ref, bool write)
 	struct gnttab_pin *pin = &table->c.pins[ref];
 
 	lock_take(lock);
-	pin->users--;
 	pin->writers -= write;
-	if (!pin->writers)
+	if (--pin->users == 0 && table->version == 1)
+		__atomic_fetch_and(&gnttab_entry_v1(table, ref)->flags, (uint16_t)~use_bits(true),
+				   __ATOMIC_SEQ_CST);
+	else
 		unmark(table, ref, idle_bits(pin));
 	lock_drop(lock);
 }

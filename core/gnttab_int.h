@@ -5,7 +5,7 @@
 #include "core/gnttab.h"
 #include "core/string.h"
 
-#define GNTTAB_PAGE 4096u
+#define GNTTAB_PAGE ((unsigned)GNTTAB_PAGE_SIZE)
 
 static inline struct lock *gnttab_lock_of(struct gnttab *table, grant_ref_t ref)
 {

@@ -54,7 +54,7 @@ static uint32_t put(const struct vmbus_ring *ring, uint32_t at, const void *byte
 	return length - first;
 }
 
-static void get(const struct vmbus_ring *ring, uint32_t at, void *bytes, uint32_t length)
+static inline void get(const struct vmbus_ring *ring, uint32_t at, void *bytes, uint32_t length)
 {
 	uint32_t first = ring->size - at;
 
@@ -70,6 +70,30 @@ static uint32_t put_piece(const struct vmbus_ring *ring, uint32_t at,
 			  const struct vmbus_piece *piece)
 {
 	return piece->length ? put(ring, at, piece->bytes, piece->length) : at;
+}
+
+static uint8_t *copy_piece(uint8_t *to, const struct vmbus_piece *piece)
+{
+	if (piece->length)
+		memcpy(to, piece->bytes, piece->length);
+	return to + piece->length;
+}
+
+/* A packet that does not go around the ring's end, as nearly all. Returns the offset behind it. */
+static uint32_t put_straight(const struct vmbus_ring *ring, const struct vmbus_packet_header *wire,
+			     const struct vmbus_out_packet *packet, uint32_t payload)
+{
+	uint64_t trailer = (uint64_t)ring->own << 32;
+	uint8_t *to = ring->data + ring->own;
+
+	memcpy(to, wire, sizeof(*wire));
+	to = copy_piece(to + sizeof(*wire), &packet->extension);
+	to = copy_piece(to, &packet->payload[0]);
+	to = copy_piece(to, &packet->payload[1]);
+	for (; payload % 8; payload++)
+		*to++ = 0;
+	memcpy(to, &trailer, sizeof(trailer));
+	return (uint32_t)(to + sizeof(trailer) - ring->data);
 }
 
 /* The peer reads between our check and our wait; so ask for the signal first and look again. */
@@ -109,13 +133,17 @@ enum vmbus_ring_result vmbus_ring_send(struct vmbus_ring *ring,
 	if (!has_room(ring, length + VMBUS_PACKET_TRAILER, &read)) {
 		return valid_index(ring, read) ? VMBUS_RING_FULL : VMBUS_RING_BROKEN;
 	}
-	at = put(ring, at, &wire, sizeof(wire));
-	at = put_piece(ring, at, &packet->extension);
-	at = put_piece(ring, at, &packet->payload[0]);
-	at = put_piece(ring, at, &packet->payload[1]);
-	if (payload % 8)
-		at = put(ring, at, zeros, 8 - payload % 8);
-	at = put(ring, at, &trailer, sizeof(trailer));
+	if (length + VMBUS_PACKET_TRAILER < ring->size - start) {
+		at = put_straight(ring, &wire, packet, payload);
+	} else {
+		at = put(ring, at, &wire, sizeof(wire));
+		at = put_piece(ring, at, &packet->extension);
+		at = put_piece(ring, at, &packet->payload[0]);
+		at = put_piece(ring, at, &packet->payload[1]);
+		if (payload % 8)
+			at = put(ring, at, zeros, 8 - payload % 8);
+		at = put(ring, at, &trailer, sizeof(trailer));
+	}
 	ring->own = at;
 	store(&ring->control->pending_send, 0, memory_order_relaxed);
 	store(&ring->control->write, at, memory_order_seq_cst);

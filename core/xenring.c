@@ -30,26 +30,34 @@ void xenring_attach(struct xenring *ring, void *const *pages, unsigned nr_pages,
 	ring->req_cons = ring->rsp_pushed = ring->rsp_prod;
 }
 
-/* Copies between a slot, which may span two pages, and memory of ours. */
-static void transfer(const struct xenring *ring, uint32_t index, void *memory, uint32_t len,
-		     bool out)
+/* Copies between a slot that spans two pages and memory of ours. */
+static __attribute__((noinline)) void transfer_split(char *end, char *begin, char *ours,
+						     uint32_t first, uint32_t len, bool out)
+{
+	if (out) {
+		memcpy(ours, end, first);
+		memcpy(ours + first, begin, len - first);
+	} else {
+		memcpy(end, ours, first);
+		memcpy(begin, ours + first, len - first);
+	}
+}
+
+/* Copies between a slot and memory of ours. */
+static inline void transfer(const struct xenring *ring, uint32_t index, void *memory, uint32_t len,
+			    bool out)
 {
 	uint32_t at = XENRING_HEADER + (index & (ring->nr - 1)) * ring->entry_size;
-	char *ours = memory;
+	char *theirs = ring->page[at / XENRING_PAGE_SIZE] + at % XENRING_PAGE_SIZE;
+	uint32_t room = XENRING_PAGE_SIZE - at % XENRING_PAGE_SIZE;
 
-	while (len) {
-		char *theirs = ring->page[at / XENRING_PAGE_SIZE] + at % XENRING_PAGE_SIZE;
-		uint32_t n = XENRING_PAGE_SIZE - at % XENRING_PAGE_SIZE;
-
-		n = n < len ? n : len;
-		if (out)
-			memcpy(ours, theirs, n);
-		else
-			memcpy(theirs, ours, n);
-		ours += n;
-		at += n;
-		len -= n;
-	}
+	if (len > room)
+		transfer_split(theirs, ring->page[at / XENRING_PAGE_SIZE + 1], memory, room, len,
+			       out);
+	else if (out)
+		memcpy(memory, theirs, len);
+	else
+		memcpy(theirs, memory, len);
 }
 
 uint32_t xenring_waiting(const struct xenring *ring)

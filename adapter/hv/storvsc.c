@@ -308,20 +308,26 @@ static void control_answered(struct storvsc *c, uint64_t transaction,
 static bool packet(struct hv_channel *channel, const struct vmbus_in_packet *in)
 {
 	struct storvsc *c = channel->device;
-	struct storvsp_packet copy = {0};
-	uint32_t length = in->payload_length < sizeof(copy) ? in->payload_length : sizeof(copy);
+	const struct storvsp_packet *packet = (const void *)in->payload;
+	struct storvsp_packet copy;
+	uint32_t length = in->payload_length;
 
 	if (!c)
 		return true;
-	memcpy(&copy, in->payload, length);
+	/* What a short one lacks is 0. */
+	if (length < sizeof(copy)) {
+		memset(&copy, 0, sizeof(copy));
+		memcpy(&copy, in->payload, length);
+		packet = &copy;
+	}
 	if (in->type == VMBUS_PACKET_COMPLETION && length >= PACKET_OLD) {
 		if (channel == c->primary && (uint32_t)in->transaction == STORVSC_CONTROL_INDEX)
-			control_answered(c, in->transaction, &copy);
+			control_answered(c, in->transaction, packet);
 		else if (c->queues[channel->queue].commands)
-			storvsc_completed(&c->queues[channel->queue], in->transaction, &copy);
+			storvsc_completed(&c->queues[channel->queue], in->transaction, packet);
 	} else if (in->type == VMBUS_PACKET_IN_BAND) {
-		if (copy.operation == STORVSP_ENUMERATE_BUS ||
-		    copy.operation == STORVSP_REMOVE_DEVICE) {
+		if (packet->operation == STORVSP_ENUMERATE_BUS ||
+		    packet->operation == STORVSP_REMOVE_DEVICE) {
 			c->rescan = true;
 			hv_vmbus_work_later();
 		}

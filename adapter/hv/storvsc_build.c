@@ -61,37 +61,56 @@ bool storvsc_send(struct hv_channel *channel, const struct storvsc *c,
 	return hv_channel_send(channel, &out, more) == VMBUS_RING_OK;
 }
 
+/* Where a piece is being put together. */
+struct piece {
+	uint64_t *frame;
+	uint32_t frames, room; /* left */
+	uint32_t at;           /* in its page, where the next segment must begin */
+};
+
+/* Adds segments as far as they fit and join. Returns the first that does not. */
+static const struct block_segment *add_segments(struct piece *piece,
+						const struct block_segment *segment,
+						const struct block_segment *end)
+{
+	struct piece p = *piece;
+
+	for (; segment < end && p.frames && segment->offset == p.at && segment->len <= p.room;
+	     segment++) {
+		*p.frame++ = segment->mfn;
+		p.frames--;
+		p.room -= segment->len;
+		/* Behind a segment that does not end its page nothing fits. */
+		p.at = (segment->offset + segment->len) ^ PAGE_SIZE;
+	}
+	*piece = p;
+	return segment;
+}
+
 /*
  * The next piece of a transfer: segments as long as they join at page boundaries, since one packet describes one range of memory, which
  * may have no gaps (Hyper-V takes no more than one). command->pending is its length.
  */
 static void gather(struct storvsc_command *command, struct storvsc_message *message)
 {
-	uint32_t room = command->queue->controller->max_transfer, bytes = 0;
+	const uint32_t most = command->queue->controller->max_transfer;
 	const struct block_request *part = command->part;
-	const struct block_segment *last = NULL;
-	unsigned i = command->segment, n = 0;
+	const struct block_segment *segment = &part->segment[command->segment], *end;
+	struct piece piece = {message->frame, STORVSC_FRAMES_MAX, most, segment->offset};
 
-	message->range.offset = part->segment[i].offset;
-	while (part && n < STORVSC_FRAMES_MAX) {
-		const struct block_segment *segment = &part->segment[i];
-
-		if (segment->len > room - bytes ||
-		    (last && (segment->offset || last->offset + last->len != PAGE_SIZE)))
+	message->range.offset = segment->offset;
+	for (;;) {
+		end = &part->segment[part->nr_segments];
+		segment = add_segments(&piece, segment, end);
+		if (segment < end || !part->link)
 			break;
-		message->frame[n++] = segment->mfn;
-		bytes += segment->len;
-		last = segment;
-		if (++i == part->nr_segments) {
-			part = part->link;
-			i = 0;
-		}
+		part = part->link;
+		segment = part->segment;
 	}
-	message->nr_frames = n;
-	message->range.bytes = bytes;
-	command->pending = bytes;
-	command->next_part = part;
-	command->next_segment = (uint16_t)i;
+	message->nr_frames = STORVSC_FRAMES_MAX - piece.frames;
+	message->range.bytes = command->pending = most - piece.room;
+	command->next_part = segment < end ? part : NULL;
+	command->next_segment = (uint16_t)(segment - part->segment);
 }
 
 /* False where a piece cannot be had: a gap lies inside a sector of the disk. */

@@ -140,16 +140,18 @@ static void broke(struct hv_channel *channel)
 }
 
 /* In pipe mode what looks like a payload begins with a header that says how long it is. */
-static enum vmbus_ring_result put(struct hv_channel *channel, struct vmbus_out_packet packet,
+static enum vmbus_ring_result put(struct hv_channel *channel, const struct vmbus_out_packet *packet,
 				  bool *signal)
 {
-	struct vmbus_pipe_header header = {VMBUS_PIPE_DATA, packet.payload[0].length};
+	struct vmbus_pipe_header header = {VMBUS_PIPE_DATA, packet->payload[0].length};
+	struct vmbus_out_packet wrapped;
 
-	if (channel->driver->pipe && packet.type == VMBUS_PACKET_IN_BAND) {
-		packet.payload[1] = packet.payload[0];
-		packet.payload[0] = (struct vmbus_piece){&header, sizeof(header)};
-	}
-	return vmbus_ring_send(&channel->out, &packet, signal);
+	if (!channel->driver->pipe || packet->type != VMBUS_PACKET_IN_BAND)
+		return vmbus_ring_send(&channel->out, packet, signal);
+	wrapped = *packet;
+	wrapped.payload[1] = packet->payload[0];
+	wrapped.payload[0] = (struct vmbus_piece){&header, sizeof(header)};
+	return vmbus_ring_send(&channel->out, &wrapped, signal);
 }
 
 /* *signal: the host is to be told. */
@@ -161,7 +163,7 @@ static enum vmbus_ring_result send(struct hv_channel *channel,
 	*signal = false;
 	lock_take(&channel->out_lock);
 	if (channel->state == HV_CHANNEL_OPEN)
-		result = put(channel, *packet, signal);
+		result = put(channel, packet, signal);
 	lock_drop(&channel->out_lock);
 	if (result == VMBUS_RING_BROKEN)
 		broke(channel);
