@@ -82,15 +82,14 @@ static bool add_segments(struct blkback_slot *slot, const struct blkif_request_s
 	uint32_t sectors = 0;
 
 	for (unsigned i = 0; i < nr; i++) {
-		struct blkif_request_segment segment;
-		uint32_t first, count;
+		const uint32_t *words = (const uint32_t *)&from[i];
+		uint32_t gref = __atomic_load_n(&words[0], __ATOMIC_RELAXED);
+		uint32_t sects = __atomic_load_n(&words[1], __ATOMIC_RELAXED);
+		uint32_t first = sects & 0xff, count = (sects >> 8 & 0xff) - first + 1;
 
-		memcpy(&segment, &from[i], sizeof(segment));
-		first = segment.first_sect;
-		count = segment.last_sect - first + 1;
 		if (!count || count > SECTORS_PER_PAGE || first + count > SECTORS_PER_PAGE)
 			return false;
-		slot->ref[i] = segment.gref;
+		slot->ref[i] = gref;
 		request->segment[i].offset = (uint16_t)(first * BLOCK_SECTOR);
 		request->segment[i].len = (uint16_t)(count * BLOCK_SECTOR);
 		sectors += count;
@@ -100,8 +99,8 @@ static bool add_segments(struct blkback_slot *slot, const struct blkif_request_s
 	return true;
 }
 
-/* Gets the segments' pages; false where one is not granted, or not all of the segment. */
-static bool acquire_pages(struct blkback_slot *slot)
+/* Gets the segments' pages; false where one is not granted, or not all of the segment. By itself, so that its list leaves the stack. */
+static __attribute__((noinline)) bool acquire_pages(struct blkback_slot *slot)
 {
 	struct block_request *request = &slot->request;
 	struct gnttab_page page[BLOCK_SEGMENTS_MAX];
@@ -139,6 +138,9 @@ static bool add_indirect(struct blkback_slot *slot, const struct blkif_entry *en
 	return good;
 }
 
+_Static_assert(offsetof(struct blkif_request_segment, first_sect) == 4 &&
+		   offsetof(struct blkif_request_segment, last_sect) == 5,
+	       "read as two words");
 _Static_assert(BLOCK_SEGMENTS_MAX <= BLKIF_SEGMENTS_PER_INDIR, "one page of descriptors is enough");
 
 /* The sectors are the disk's, and whole ones. */

@@ -7,7 +7,8 @@ _Static_assert(sizeof(struct netif_tx_request) == NETBACK_ENTRY &&
 	       "netif.h");
 _Static_assert(offsetof(struct netif_tx_request, size) == 10, "netif.h");
 _Static_assert(sizeof(struct netif_extra_info) == 8, "netif.h");
-_Static_assert(sizeof(struct netif_rx_request) == 8 && sizeof(struct netif_rx_response) == 8,
+_Static_assert(sizeof(struct netif_rx_request) == NETBACK_POST &&
+		   sizeof(struct netif_rx_response) == NETBACK_POST,
 	       "netif.h");
 
 static void transmitted(struct net_packet *packet, enum net_status status)
@@ -59,9 +60,9 @@ static void put_responses(struct netback_queue *queue, const struct netback_slot
 
 	for (unsigned i = 0; i < slot->nr_requests; i++) {
 		response.id = slot->id[i];
-		xenring_put(&queue->tx, &response, sizeof(response));
+		xenring_put_short(&queue->tx, &response, sizeof(response), NETBACK_ENTRY);
 		for (unsigned j = 0; i == 0 && j < slot->nr_extras; j++)
-			xenring_put(&queue->tx, &none, sizeof(none));
+			xenring_put_short(&queue->tx, &none, sizeof(none), NETBACK_ENTRY);
 	}
 }
 

@@ -7,6 +7,7 @@
 
 #define NETBACK_PAGE  4096u
 #define NETBACK_ENTRY 12 /* bytes of a transmit slot, whether request or extra information */
+#define NETBACK_POST  8  /* and of a receive slot */
 
 /* A packet's slots, copied off the ring. */
 struct netback_frame {

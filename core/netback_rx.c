@@ -63,8 +63,8 @@ static void put_gso(struct netback_queue *queue, const struct net_offload *offlo
 							    : XEN_NETIF_GSO_TYPE_TCPV6},
 	};
 
-	xenring_take(&queue->rx, &request);
-	xenring_put(&queue->rx, &extra, sizeof(extra));
+	xenring_take_known(&queue->rx, &request, NETBACK_POST);
+	xenring_put_short(&queue->rx, &extra, sizeof(extra), NETBACK_POST);
 }
 
 /* With the lock, and room made sure of. */
@@ -79,13 +79,13 @@ static void deliver(struct netback_queue *queue, const struct net_offload *offlo
 	for (; len; first = false) {
 		uint32_t n = len < NETBACK_PAGE ? len : NETBACK_PAGE;
 
-		xenring_take(&queue->rx, &request);
+		xenring_take_known(&queue->rx, &request, NETBACK_POST);
 		len -= n;
 		response.id = request.id;
 		response.flags |= len ? NETRXF_more_data : 0;
 		response.status = bad ? NETIF_RSP_ERROR : fill(queue, request.gref, &from, n);
 		bad |= response.status < 0;
-		xenring_put(&queue->rx, &response, sizeof(response));
+		xenring_put_short(&queue->rx, &response, sizeof(response), NETBACK_POST);
 		if (first && offload->gso)
 			put_gso(queue, offload);
 		response.flags = 0;

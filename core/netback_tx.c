@@ -14,8 +14,9 @@ static bool take_extras(struct netback_queue *queue, uint32_t *waiting, struct n
 	} extra;
 
 	do {
-		if (!(*waiting)-- || xenring_take(&queue->tx, &extra) != XENRING_TAKEN)
+		if (!(*waiting)--)
 			return false;
+		xenring_take_known(&queue->tx, &extra, NETBACK_ENTRY);
 		slot->nr_extras++;
 		if (extra.info.type == XEN_NETIF_EXTRA_TYPE_GSO)
 			frame->gso = extra.info;
@@ -34,8 +35,7 @@ static bool take_requests(struct netback_queue *queue, uint32_t waiting, struct 
 		if (slot->nr_requests == NET_SEGMENTS_MAX || !waiting--)
 			return false;
 		request = &frame->request[slot->nr_requests];
-		if (xenring_take(&queue->tx, request) != XENRING_TAKEN)
-			return false;
+		xenring_take_known(&queue->tx, request, NETBACK_ENTRY);
 		slot->id[slot->nr_requests++] = request->id;
 		if (slot->nr_requests == 1 && request->flags & NETTXF_extra_info &&
 		    !take_extras(queue, &waiting, slot, frame))

@@ -38,6 +38,27 @@ void xenring_attach(struct xenring *ring, void *const *pages, unsigned nr_pages,
 		    uint32_t entry_size);
 /* Copies the next request. XENRING_BAD: the guest's index claims more than the ring holds; nothing more can be made of it. */
 enum xenring_result xenring_take(struct xenring *ring, void *entry);
+/*
+ * For who knows that there is one: takes the next request of a ring whose entries are so long, on one page. The copy is what counts; the guest may change
+ * its own at any time.
+ */
+static inline void xenring_take_known(struct xenring *ring, void *entry, uint32_t entry_size)
+{
+	uint32_t index = ring->req_cons++ & (ring->nr - 1);
+
+	__builtin_memcpy(entry, ring->page[0] + XENRING_HEADER + index * entry_size, entry_size);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+/* The same for a response. */
+static inline void xenring_put_short(struct xenring *ring, const void *response, uint32_t len,
+				     uint32_t entry_size)
+{
+	uint32_t index = ring->rsp_prod++ & (ring->nr - 1);
+
+	__builtin_memcpy(ring->page[0] + XENRING_HEADER + index * entry_size, response, len);
+}
+
 /* How many requests there are to take, up to the ring's size; more than that: broken. */
 uint32_t xenring_waiting(const struct xenring *ring);
 /* Asks for an event at the next request; true when one has come meanwhile. */
