@@ -432,7 +432,7 @@ static void commit(struct net_device *net, unsigned index)
 		send_batch(queue);
 	lock_drop(&queue->lock);
 	if (queue->channel)
-		hv_channel_flush(queue->channel);
+		hv_channel_flush_and_look(queue->channel);
 }
 
 const struct net_device_ops netvsc_net_ops = {.transmit = transmit, .commit = commit};

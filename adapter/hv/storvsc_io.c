@@ -354,7 +354,7 @@ static void commit(struct block_disk *block)
 	run_held(queue);
 	channel = __atomic_load_n(&queue->channel, __ATOMIC_ACQUIRE);
 	if (channel)
-		hv_channel_flush(channel);
+		hv_channel_flush_and_look(channel);
 }
 
 const struct block_disk_ops storvsc_disk_ops = {submit, commit};

@@ -109,6 +109,11 @@ enum vmbus_ring_result hv_channel_send(struct hv_channel *channel,
 				       const struct vmbus_out_packet *packet, bool more);
 void hv_channel_flush(struct hv_channel *channel);
 /*
+ * The same, and handles what the host has answered by the time it has been told: one that has the data in its memory answers at once, and then needs not
+ * interrupt. Not with a lock held that `packet` takes.
+ */
+void hv_channel_flush_and_look(struct hv_channel *channel);
+/*
  * Sends what the host need not hear of at once, such as that a buffer is its own again: the next packet that is not sent quietly tells of it too, or the
  * next flush, and at the latest this VP when it has nothing to do or its timer expires. Waking the host costs far more than the packet.
  */

@@ -2,6 +2,7 @@
 /* One channel: opening it, packets both ways, its end. */
 #include "adapter/hv/synic.h"
 #include "adapter/hv/vmbus_int.h"
+#include "adapter/seam/control.h"
 #include "adapter/seam/vps.h"
 #include "adapter/x86/log.h"
 #include "adapter/x86/mem.h"
@@ -287,7 +288,10 @@ static void take_packets(struct hv_channel *channel)
 		broke(channel);
 }
 
-/* With the in-lock. While stalled the host may write what it likes: we come by ourselves. */
+/*
+ * With the in-lock. The host is told of what is new to it before it may interrupt again: what it answers at once needs no interrupt. While stalled it may
+ * write what it likes: we come by ourselves.
+ */
 static void drain(struct hv_channel *channel)
 {
 	do {
@@ -297,11 +301,11 @@ static void drain(struct hv_channel *channel)
 			return;
 		if (vmbus_ring_release(&channel->in))
 			channel->unsignalled = true;
+		if (channel->driver->drained)
+			channel->driver->drained(channel);
+		if (channel->unsignalled)
+			hv_channel_flush(channel);
 	} while (!channel->stalled && vmbus_ring_unmask(&channel->in));
-	if (channel->driver->drained)
-		channel->driver->drained(channel);
-	if (channel->unsignalled)
-		hv_channel_flush(channel);
 }
 
 void bus_channel_look(struct hv_channel *channel)
@@ -313,6 +317,27 @@ void bus_channel_look(struct hv_channel *channel)
 			drain(channel);
 		lock_drop(&channel->in_lock);
 	}
+}
+
+/* With the in-lock nobody else looks at the ring, nor unmasks it; who wants to says so in `again`. */
+void hv_channel_flush_and_look(struct hv_channel *channel)
+{
+	if (!channel->unsignalled || channel->vp != vps_self() || !xen_control_free() ||
+	    !lock_try(&channel->in_lock)) {
+		hv_channel_flush(channel);
+		return;
+	}
+	if (channel->state == HV_CHANNEL_OPEN && !channel->stalled) {
+		vmbus_ring_mask(&channel->in);
+		hv_channel_flush(channel);
+		if (vmbus_ring_unmask(&channel->in))
+			drain(channel);
+	} else {
+		hv_channel_flush(channel);
+	}
+	lock_drop(&channel->in_lock);
+	if (channel->again)
+		bus_channel_look(channel);
 }
 
 void hv_channel_resume(struct hv_channel *channel)

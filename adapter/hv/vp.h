@@ -24,7 +24,7 @@ struct hv_vp {
 	struct hv_event_flags_page *events;
 	struct clock_scale scale; /* mul 0: not taken yet */
 	uint64_t deadline;        /* of the armed timer */
-	uint64_t programmed;      /* when the hardware's comes, which may be sooner; 0: not at all */
+	uint64_t programmed; /* when the hardware's comes, which may be sooner; 0: not at all */
 	bool armed;
 };
 

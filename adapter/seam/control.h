@@ -17,6 +17,12 @@ enum control_shutdown { CONTROL_POWER_OFF, CONTROL_REBOOT };
  */
 void xen_control_interrupt_done(void);
 
+/*
+ * Likewise: whether this VP holds nothing that the calls of these seams need. Completions may then come from within a call to the Viridian side,
+ * and what else a channel brings.
+ */
+bool xen_control_free(void);
+
 /* Implemented by the Xen side, like all below. On VP 0. */
 
 /*

@@ -2,6 +2,7 @@
 #include "adapter/xen/store.h"
 
 #include "adapter/seam/control.h"
+#include "adapter/seam/vps.h"
 #include "adapter/x86/log.h"
 #include "adapter/x86/mem.h"
 #include "adapter/xen/domain.h"
@@ -16,11 +17,29 @@ static struct arena arena;
 static struct xs_store store;
 static struct xs_conn *conn;
 static struct lock lock;
+static _Atomic unsigned holder; /* of the lock: a VP's number + 1, or 0 */
 static int channel;
 
 #define WORKERS_MAX 4
 static store_worker *workers[WORKERS_MAX];
 static atomic_bool work; /* some worker has something to do */
+
+static void enter(void)
+{
+	lock_take(&lock);
+	atomic_store_explicit(&holder, vps_self() + 1, memory_order_relaxed);
+}
+
+static void leave(void)
+{
+	atomic_store_explicit(&holder, 0, memory_order_relaxed);
+	lock_drop(&lock);
+}
+
+bool xen_control_free(void)
+{
+	return atomic_load_explicit(&holder, memory_order_relaxed) != vps_self() + 1;
+}
 
 static void *store_alloc(void *ctx, size_t size)
 {
@@ -46,14 +65,14 @@ static void service(void)
 
 struct xs_store *store_enter(void)
 {
-	lock_take(&lock);
+	enter();
 	return &store;
 }
 
 void store_leave(void)
 {
 	service();
-	lock_drop(&lock);
+	leave();
 	store_work();
 }
 
@@ -77,11 +96,11 @@ void store_work(void)
 {
 	while (atomic_load_explicit(&work, memory_order_relaxed) &&
 	       atomic_exchange_explicit(&work, false, memory_order_acquire)) {
-		lock_take(&lock);
+		enter();
 		for (unsigned i = 0; i < WORKERS_MAX && workers[i]; i++)
 			workers[i](&store);
 		service();
-		lock_drop(&lock);
+		leave();
 	}
 }
 

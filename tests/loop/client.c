@@ -151,6 +151,11 @@ unsigned vps_self(void)
 	return self;
 }
 
+bool xen_control_free(void)
+{
+	return true;
+}
+
 unsigned vps_count(void)
 {
 	return CLIENT_VPS;

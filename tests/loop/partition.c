@@ -65,6 +65,8 @@ static void client_signals(void *context, uint32_t connection)
 	for (unsigned i = 0; i < p->hooks; i++)
 		if (p->hook[i].connection == connection)
 			event_signal(p->hook[i].fd);
+	while (p->prompt && (loop_turn(&p->loop, 1) || (p->busy && p->busy(p->server))))
+		;
 }
 
 static bool deliver_events(struct partition *p)

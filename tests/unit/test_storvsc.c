@@ -174,6 +174,29 @@ static void gaps_between_segments_do_not_matter(void **state)
 	assert_memory_equal(partition_page(&part, FRAME + 8), expected, sizeof(expected));
 }
 
+/* A host that answers at once does so without an interrupt; one that does not interrupts as ever. */
+static void an_answer_that_is_there_is_taken_at_once(void **state)
+{
+	struct io read = {0}, later = {0};
+	unsigned before;
+
+	(void)state;
+	add(&read, FRAME, 0, 4096);
+	add(&later, FRAME, 0, 4096);
+	before = part.interrupts;
+	part.prompt = true;
+	begin(&read, disks[0], BLOCK_READ, 8);
+	part.prompt = false;
+	assert_int_equal(read.ended, 1);
+	assert_int_equal(read.status, BLOCK_OK);
+	assert_int_equal(part.interrupts, before);
+	begin(&later, disks[0], BLOCK_READ, 8);
+	assert_int_equal(later.ended, 0);
+	partition_run(&part);
+	assert_int_equal(later.ended, 1);
+	assert_int_equal(part.interrupts, before + 1);
+}
+
 /* What blkfront cut in pieces is one command again, and each piece still ends for itself. */
 static void requests_that_follow_each_other_are_one_command(void **state)
 {
@@ -497,6 +520,7 @@ int main(void)
 	    TEST(every_vp_has_a_queue),
 	    TEST(written_data_is_read_back),
 	    TEST(gaps_between_segments_do_not_matter),
+	    TEST(an_answer_that_is_there_is_taken_at_once),
 	    TEST(requests_that_follow_each_other_are_one_command),
 	    TEST(an_error_is_only_its_own_requests),
 	    TEST(what_the_disk_refuses_is_an_error),
