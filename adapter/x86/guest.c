@@ -86,10 +86,10 @@ void guest_general_protection(struct vp *vp, struct frame *f)
 		return;
 	if (f->error & XEC_IDT && software_interrupt(vp, f))
 		return;
-	if (f->error)
-		guest_trap(vp, f, TRAP_GP, true);
-	else
-		finish(vp, f, privop_emulate(f, &privop_env, vp, &fault), &fault);
+	finish(vp, f,
+	       f->error ? privop_iret(f, &privop_env, vp, &fault)
+			: privop_emulate(f, &privop_env, vp, &fault),
+	       &fault);
 }
 
 void guest_invalid_opcode(struct vp *vp, struct frame *f)

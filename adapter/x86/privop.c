@@ -8,10 +8,6 @@
 
 #define MSR_TSC_AUX 0xc0000103u
 
-/* A code segment's descriptor (Intel SDM volume 3, 3.4.5). */
-#define DESC_LONG    (1ull << 53)
-#define DESC_DEFAULT (1ull << 54)
-
 #define CR4_TSD (1u << 2)
 
 uint64_t cr4_policy(uint64_t wanted, uint64_t host)
@@ -235,7 +231,7 @@ static bool run(struct privop_run *r)
  * Reads and decodes the instruction at rip. Bytes behind a page's end are read only if the instruction goes on there,
  * because that page may not exist.
  */
-static bool fetch(struct privop_run *r)
+bool privop_fetch(struct privop_run *r)
 {
 	uint8_t bytes[PRIVOP_LENGTH_MAX];
 	uint64_t d = r->ops->descriptor(r->ctx, (uint16_t)r->f->cs);
@@ -286,14 +282,8 @@ enum privop_result privop_emulate(struct frame *f, const struct privop_ops *ops,
 	if (r.kernel && ops->read(ctx, f->rip, &first, 1) &&
 	    (first == OPCODE_CLI || first == OPCODE_STI))
 		return retire(&r, 1);
-	if (!fetch(&r))
+	if (!privop_fetch(&r))
 		return PRIVOP_FAULTED;
-	if (r.op.kind == PRIVOP_IRET) {
-		if (r.kernel && ops->iret && ops->iret(ctx, f))
-			return PRIVOP_DONE;
-		privop_gp(&r);
-		return PRIVOP_FAULTED;
-	}
 	return run(&r) ? retire(&r, r.op.length) : PRIVOP_FAULTED;
 }
 
@@ -303,7 +293,7 @@ enum privop_result privop_emulate_ud(struct frame *f, const struct privop_ops *o
 	struct privop_run r = {.f = f, .ops = ops, .ctx = ctx, .fault = fault};
 
 	r.kernel = frame_from_kernel(f);
-	if (!fetch(&r) || r.op.kind != PRIVOP_XEN_CPUID) {
+	if (!privop_fetch(&r) || r.op.kind != PRIVOP_XEN_CPUID) {
 		*fault = (struct privop_fault){.vector = VECTOR_UD};
 		return PRIVOP_FAULTED;
 	}
@@ -319,7 +309,7 @@ unsigned privop_int_length(const struct frame *f, const struct privop_ops *ops, 
 	struct privop_run r = {.f = &copy, .ops = ops, .ctx = ctx, .fault = &fault};
 
 	r.kernel = frame_from_kernel(f);
-	if (!fetch(&r) || r.op.kind != PRIVOP_INT || r.op.immediate != vector)
+	if (!privop_fetch(&r) || r.op.kind != PRIVOP_INT || r.op.immediate != vector)
 		return 0;
 	return r.op.length;
 }

@@ -123,9 +123,6 @@ struct privop_ops {
 	const struct cpuid_view *(*cpuid_view)(void *ctx);
 	unsigned (*vcpu)(void *ctx); /* vCPU number */
 	bool (*has_gp_handler)(void *ctx);
-
-	/* An iretq that faulted in the guest's kernel. May be NULL. True: the frame is where it goes on. */
-	bool (*iret)(void *ctx, struct frame *f);
 };
 
 /* What the guest gets instead. */
@@ -144,6 +141,13 @@ enum privop_result {
 /* A #GP whose error code is 0. */
 enum privop_result privop_emulate(struct frame *f, const struct privop_ops *ops, void *ctx,
 				  struct privop_fault *fault);
+
+/*
+ * A #GP whose error code names a selector: an iretq by which the guest's kernel returns to itself with the RPL 3 that it has on Xen
+ * (privop_iret.c). Anything else FAULTS with that error code.
+ */
+enum privop_result privop_iret(struct frame *f, const struct privop_ops *ops, void *ctx,
+			       struct privop_fault *fault);
 
 /* A #UD: runs Xen's emulation prefix with CPUID. Anything else FAULTS with #UD. */
 enum privop_result privop_emulate_ud(struct frame *f, const struct privop_ops *ops, void *ctx,

@@ -25,6 +25,13 @@ struct privop_run {
 	bool unfinished; /* a rep that stays at its instruction */
 };
 
+/* Reads and decodes the instruction at rip into `op` and `mode`; false: `fault` says why. */
+bool privop_fetch(struct privop_run *r);
+
+/* A code segment's descriptor (Intel SDM volume 3, 3.4.5). */
+#define DESC_LONG    (1ull << 53)
+#define DESC_DEFAULT (1ull << 54)
+
 /* A general register by the processor's number. */
 uint64_t *frame_reg(struct frame *f, unsigned n);
 

@@ -44,7 +44,13 @@ static void set_system_descriptor(uint64_t *d, uint64_t base, uint32_t limit, un
 	d[1] = base >> 32;
 }
 
-static void make_gdt(unsigned id)
+/* Where nobody runs in ring 3, 0xe033 is the kernel's own, as on Xen: an iretq to it faults, and is carried out then (privop_iret.c). */
+static void set_user_code(unsigned id, bool has_processes)
+{
+	*gdt_entry(id, SEL_USER_CS64) = DESC_CODE64(has_processes ? 3 : 1);
+}
+
+static void make_gdt(unsigned id, bool has_processes)
 {
 	uint64_t tss = vp_window(id) + VP_WINDOW_TSS;
 
@@ -54,7 +60,7 @@ static void make_gdt(unsigned id)
 	*gdt_entry(id, SEL_KERNEL_SS) = DESC_DATA(1);
 	*gdt_entry(id, SEL_USER_CS32) = DESC_CODE32(3);
 	*gdt_entry(id, SEL_USER_DS) = DESC_DATA(3);
-	*gdt_entry(id, SEL_USER_CS64) = DESC_CODE64(3);
+	set_user_code(id, has_processes);
 	set_system_descriptor(gdt_entry(id, SEL_TSS), tss, sizeof(struct tss) - 1, 9);
 }
 
@@ -131,6 +137,7 @@ static void make_stubs(unsigned id, const struct vp *vp, uint8_t *writable, bool
 
 void vp_gets_processes(unsigned id)
 {
+	set_user_code(id, true);
 	make_stubs(id, vp_of(id), ma_to_va(virt_to_ma(stub_page(id))), true);
 }
 
@@ -175,7 +182,7 @@ struct vp *vp_create(unsigned id, bool has_processes)
 	vp->enter.ss = SEL_KERNEL_SS;
 	vp->enter.rflags = RFLAGS_IF | 2;
 	vp->traps = page_alloc(1);
-	make_gdt(id);
+	make_gdt(id, has_processes);
 	make_tss(id, vp);
 	make_stubs(id, vp, stubs, has_processes);
 	return vp;

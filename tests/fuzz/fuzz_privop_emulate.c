@@ -32,11 +32,13 @@ static uint64_t take(struct input *in)
 static bool op_read(void *ctx, uint64_t va, void *to, size_t n)
 {
 	struct input *in = ctx;
-	uint64_t v = take(in);
 
 	(void)va;
-	memset(to, 0, n);
-	memcpy(to, &v, n < sizeof(v) ? n : sizeof(v));
+	for (size_t i = 0; i < n; i += sizeof(uint64_t)) {
+		uint64_t v = take(in);
+
+		memcpy((uint8_t *)to + i, &v, n - i < sizeof(v) ? n - i : sizeof(v));
+	}
 	return in->left && in->left--;
 }
 
@@ -210,6 +212,20 @@ static void check(const struct frame *before, const struct frame *after, enum pr
 	}
 }
 
+/* An iretq gives the kernel nothing but its own selectors, and no flags that are not its own to set. */
+static void check_iret(const struct frame *before, const struct frame *after,
+		       enum privop_result result, const struct privop_fault *fault)
+{
+	if (result == PRIVOP_FAULTED) {
+		if (memcmp(before, after, sizeof(*before)) || fault->vector != 13)
+			abort();
+		return;
+	}
+	if (before->cs != 0xe019 || after->cs != 0xe019 || after->ss != 0xe039 ||
+	    (after->rflags & 0x1a7202) != 0x202 || after->rflags >> 32)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -230,6 +246,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	f.rsi = take(&in);
 	f.rdi = take(&in);
 	f.rflags = take(&in);
+	if (choice >> 62 == 3) {
+		f.error = take(&in) & 0xffff;
+		before = f;
+		result = privop_iret(&f, &ops, &in, &fault);
+		check_iret(&before, &f, result, &fault);
+		return 0;
+	}
 	before = f;
 	result = choice & 8 ? privop_emulate_ud(&f, &ops, &in, &fault)
 			    : privop_emulate(&f, &ops, &in, &fault);

@@ -9,17 +9,20 @@
 
 #include "adapter/x86/privop.h"
 
-#define CODE        0x401000
-#define DATA        0x600000
-#define CODE_PAGES  2
-#define SEL_KERNEL  0xe019 /* 64-bit, ring 1 */
-#define SEL_USER    0xe033 /* 64-bit */
-#define SEL_USER32  0xe023
-#define SEL_USER16  0x000f
-#define DESC_CODE64 0x00affb000000ffffull
-#define DESC_CODE32 0x00cffb000000ffffull
-#define DESC_CODE16 0x000ffb000000ffffull
-#define DESC_DATA   0x00cff3000000ffffull
+#define CODE          0x401000
+#define DATA          0x600000
+#define CODE_PAGES    2
+#define SEL_KERNEL    0xe019 /* 64-bit, ring 1 */
+#define SEL_USER      0xe033 /* 64-bit */
+#define SEL_USER32    0xe023
+#define SEL_USER16    0x000f
+#define SEL_SAVED     0xe01b /* what a kernel makes of a saved frame's: RPL 3 */
+#define DESC_CODE64   0x00affb000000ffffull
+#define DESC_CODE64_1 0x00afbb000000ffffull
+#define DESC_DATA_1   0x00cfb3000000ffffull
+#define DESC_CODE32   0x00cffb000000ffffull
+#define DESC_CODE16   0x000ffb000000ffffull
+#define DESC_DATA     0x00cff3000000ffffull
 /* base 0x600000 */
 #define DESC_DATA_BASED 0x00cff3600000ffffull
 
@@ -90,6 +93,11 @@ static uint64_t op_descriptor(void *ctx, uint16_t selector)
 	case SEL_USER: return DESC_CODE64;
 	case SEL_USER32: return DESC_CODE32;
 	case SEL_USER16: return DESC_CODE16;
+	case SEL_SAVED:
+	case 0x13: return DESC_CODE64_1;
+	case 0x1b: return DESC_CODE64_1 & ~(1ull << 47); /* not present */
+	case 0x23: return DESC_CODE64_1 | 1ull << 42;    /* conforming */
+	case 0xe03b: return DESC_DATA_1;
 	case 0xe02b: return DESC_DATA;
 	case 0x17: return DESC_DATA_BASED;
 	default: return 0;
@@ -639,6 +647,74 @@ static void int_is_measured(void **state)
 	assert_int_equal(privop_int_length(&v.f, &ops, &v, 3), 0);
 }
 
+/* The frame that the instruction at CODE is to load lies at DATA. */
+static enum privop_result plain_iret(uint64_t cs, uint64_t rip, uint64_t rflags)
+{
+	uint64_t frame[5] = {rip, cs, rflags, 0x7777, 0xe03b};
+
+	memcpy(v.data, frame, sizeof(frame));
+	v.f.rsp = DATA;
+	v.f.error = cs & 0xfffc;
+	return privop_iret(&v.f, &ops, &v, &v.fault);
+}
+
+static void iret_refused(uint64_t cs, uint64_t rip, uint32_t error)
+{
+	struct frame before;
+
+	assert_int_equal(plain_iret(cs, rip, 0), PRIVOP_FAULTED);
+	before = v.f;
+	assert_int_equal(v.fault.vector, 13);
+	assert_int_equal(v.fault.error, error);
+	assert_int_equal(before.rip, CODE);
+	assert_int_equal(before.rsp, DATA);
+}
+
+#define IRETQ "\x48\xcf"
+
+static void iret_to_the_kernel_itself_is_carried_out(void **state)
+{
+	(void)state;
+	PREPARE(SEL_KERNEL, IRETQ);
+	assert_int_equal(plain_iret(SEL_SAVED | 1ull << 32, 0xffffffff80001234, 0x3d7fd5),
+			 PRIVOP_DONE);
+	assert_int_equal(v.f.rip, 0xffffffff80001234);
+	assert_int_equal(v.f.rsp, 0x7777);
+	assert_int_equal(v.f.cs, SEL_KERNEL);
+	assert_int_equal(v.f.ss, 0xe039);
+	/* IF is always on in the hardware; IOPL, NT, VM, VIF and VIP are not the kernel's to set. */
+	assert_int_equal(v.f.rflags, (0x3d7fd5 & ~0x1a7000) | 0x202);
+	PREPARE(SEL_KERNEL, IRETQ);
+	assert_int_equal(plain_iret(0x13, 0x1000, 0), PRIVOP_DONE);
+	PREPARE(SEL_KERNEL, IRETQ);
+	v.f.rflags |= RFLAGS_TF;
+	assert_int_equal(plain_iret(SEL_SAVED, 0x1000, 0), PRIVOP_STEPPED);
+}
+
+static void iret_to_anything_else_is_an_error(void **state)
+{
+	(void)state;
+	PREPARE(SEL_KERNEL, IRETQ);
+	iret_refused(SEL_SAVED & ~3, 0x1000, 0xe018); /* as on Xen, whose kernels are in ring 3 */
+	iret_refused(SEL_KERNEL, 0x1000, 0xe018);
+	iret_refused(SEL_USER, 0x1000, 0xe030);
+	iret_refused(0x1b, 0x1000, 0x18);
+	iret_refused(0x23, 0x1000, 0x20);
+	iret_refused(0xe03b, 0x1000, 0xe038);
+	iret_refused(0x8003, 0x1000, 0x8000);
+	iret_refused(SEL_SAVED, 0x0000800000000000, 0);
+	PREPARE(SEL_KERNEL, "\xcf"); /* iretl */
+	iret_refused(SEL_SAVED, 0x1000, 0xe018);
+	PREPARE(SEL_KERNEL, "\x8e\xd8"); /* mov %eax, %ds */
+	iret_refused(SEL_SAVED, 0x1000, 0xe018);
+	PREPARE(SEL_USER, IRETQ);
+	iret_refused(SEL_SAVED, 0x1000, 0xe018);
+	PREPARE(SEL_KERNEL, IRETQ);
+	v.f.rsp = DATA + sizeof(v.data) - 39;
+	v.f.error = 0xe018;
+	assert_int_equal(privop_iret(&v.f, &ops, &v, &v.fault), PRIVOP_FAULTED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -661,6 +737,8 @@ int main(void)
 	    cmocka_unit_test(cpuid_by_prefix_shows_xen),
 	    cmocka_unit_test(instructions_may_end_at_a_hole),
 	    cmocka_unit_test(int_is_measured),
+	    cmocka_unit_test(iret_to_the_kernel_itself_is_carried_out),
+	    cmocka_unit_test(iret_to_anything_else_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

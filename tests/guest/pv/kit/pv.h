@@ -19,7 +19,11 @@
 #include "tests/guest/pv/kit/hypercall.h"
 
 #define PAGE_SIZE 4096
+#ifdef PV_LOW
+#define VIRT_BASE 0ul
+#else
 #define VIRT_BASE 0xffffffff80000000
+#endif
 #define KERNEL_CS FLAT_KERNEL_CS
 #define KERNEL_SS FLAT_KERNEL_SS
 #define USER_CS   FLAT_USER_CS64

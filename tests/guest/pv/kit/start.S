@@ -26,7 +26,7 @@
 	NOTE ELFNOTE_XEN_VERSION, .asciz, "xen-3.0"
 	NOTE ELFNOTE_LOADER, .asciz, "generic"
 	NOTE ELFNOTE_PAE_MODE, .asciz, "yes"
-	NOTE ELFNOTE_VIRT_BASE, .quad, 0xffffffff80000000
+	NOTE ELFNOTE_VIRT_BASE, .quad, virt_base
 	NOTE ELFNOTE_PADDR_OFFSET, .quad, 0
 	NOTE ELFNOTE_ENTRY, .quad, _start
 #ifndef PV_INLINE
