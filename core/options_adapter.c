@@ -22,6 +22,9 @@ const struct option adapter_option_table[] = {
      .help = "Viridian features to do without, separated by commas"},
     {"crash", OPTION_IS_ENUM(OPTIONS, crash, "reset", "off", "halt"),
      .help = "what follows a crash of the guest or the adapter (default: reset)"},
+    {"clocksource", OPTION_IS_ENUM(OPTIONS, clocksource, "auto", "guest"),
+     .help = "auto: a Linux that names none is told to use the TSC, where that is invariant "
+	     "(default: auto)"},
     {"mem", OPTION_IS_SIZE(OPTIONS, mem, 32 * MIB, 1024 * GIB),
      .help = "memory that the guest gets at most (default: all there is)"},
     {"mtu", OPTION_IS_UINT(OPTIONS, mtu, 68, 9000),

@@ -46,6 +46,9 @@
 
 #define HV_RESET_MSR_RESET (1ull << 0)
 
+/* With it CPUID says that the TSC is invariant, as the hypervisor keeps it wherever the partition moves. */
+#define HV_TSC_INVARIANT_EXPOSE (1ull << 0)
+
 /* "Partition Crash Enlightenment": with MESSAGE, P3 is the GPA and P4 the length of a text in one page. */
 #define HV_CRASH_NOTIFY      (1ull << 63)
 #define HV_CRASH_MESSAGE     (1ull << 62)

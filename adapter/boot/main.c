@@ -2,6 +2,7 @@
 /* The adapter's life, from the boot loader to the guest. */
 #include "adapter/boot/bootinfo.h"
 #include "adapter/boot/build.h"
+#include "adapter/boot/cmdline.h"
 #include "adapter/boot/memory.h"
 #include "adapter/hv/discover.h"
 #include "adapter/hv/hv.h"
@@ -17,6 +18,7 @@
 #include "adapter/x86/power.h"
 #include "adapter/x86/smpboot.h"
 #include "adapter/x86/traps.h"
+#include "adapter/x86/tsc.h"
 #include "adapter/x86/uart.h"
 #include "adapter/x86/user_l4.h"
 #include "adapter/xen/blkdev.h"
@@ -102,6 +104,22 @@ static void load_kernel(const struct boot_module *module)
 	image.cmdline = module->cmdline;
 }
 
+/*
+ * Linux before 6.3 takes Xen's clock in a domU, because a domU may migrate to a processor of another frequency; later ones take the TSC where Xen says
+ * that it is never emulated, and is invariant. Here both hold wherever CPUID says invariant: Viridian keeps that promise through its own migrations.
+ */
+static void choose_clocksource(void)
+{
+	static char line[MAX_GUEST_CMDLINE];
+
+	if (options.clocksource == OPT_CLOCKSOURCE_AUTO && tsc_is_invariant() &&
+	    !strcmp(image.kernel.guest_os, "linux") &&
+	    cmdline_default(line, sizeof(line), image.cmdline, "clocksource", "tsc")) {
+		image.cmdline = line;
+		log_info("invariant TSC: the guest is told clocksource=tsc");
+	}
+}
+
 /* To a place of its own: where the boot loader put it may be where the kernel goes. */
 static void load_initrd(const struct boot_module *module)
 {
@@ -147,6 +165,7 @@ static _Noreturn void boot_on_vp(void)
 	hv_vp_init(0);
 	hv_console_init();
 	start_secondaries();
+	choose_clocksource();
 	build_guest(&image);
 	hv_devices_init((unsigned)options.mtu);
 	log_info("entering the guest after %lu us; own memory %lu of %lu KiB", clock_now() / 1000,

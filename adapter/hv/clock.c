@@ -253,6 +253,8 @@ void hv_clock_init(void)
 	const char *source;
 
 	boot_tsc = rdtsc();
+	if (hv_has(HV_F_TSC_INVARIANT))
+		wrmsr(HV_MSR_TSC_INVARIANT, rdmsr(HV_MSR_TSC_INVARIANT) | HV_TSC_INVARIANT_EXPOSE);
 	if (hv_has(HV_F_REFERENCE_TSC))
 		page_init();
 	source = find_hz();

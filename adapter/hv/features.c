@@ -20,6 +20,7 @@ struct rule {
 static const struct rule rules[HV_F_COUNT] = {
     [HV_F_TIME_REF_COUNT] = {"time-ref-count", HV_CPUID_FEATURES, EAX, HV_ACCESS_TIME_REF},
     [HV_F_REFERENCE_TSC] = {"reference-tsc", HV_CPUID_FEATURES, EAX, HV_ACCESS_REFERENCE_TSC},
+    [HV_F_TSC_INVARIANT] = {"tsc-invariant", HV_CPUID_FEATURES, EAX, HV_ACCESS_TSC_INVARIANT},
     [HV_F_VP_RUNTIME] = {"vp-runtime", HV_CPUID_FEATURES, EAX, HV_ACCESS_VP_RUNTIME},
     [HV_F_FREQUENCIES] = {"frequencies", HV_CPUID_FEATURES, EAX, HV_ACCESS_FREQUENCY},
     [HV_F_SYNIC] = {"synic", HV_CPUID_FEATURES, EAX, HV_ACCESS_SYNIC},

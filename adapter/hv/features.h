@@ -13,6 +13,7 @@ enum hv_feature {
 	HV_F_TIME_REF_COUNT,
 	HV_F_REFERENCE_TSC,
 	HV_F_FREQUENCIES,
+	HV_F_TSC_INVARIANT, /* the promise of one TSC frequency for the partition's life, on whatever host */
 	HV_F_VP_RUNTIME,
 	HV_F_SYNIC,
 	HV_F_VMBUS, /* messages and events to the host: what VMBus needs */

@@ -5,10 +5,17 @@
 #include "adapter/x86/acpi.h"
 #include "adapter/x86/asm.h"
 
-#define CPUID_TSC 0x15 /* crystal hz in ecx, ratio ebx / eax: SDM vol. 2, CPUID */
+#define CPUID_TSC         0x15 /* crystal hz in ecx, ratio ebx / eax: SDM vol. 2, CPUID */
+#define CPUID_APM         0x80000007
+#define APM_INVARIANT_TSC (1u << 8)
 
 #define MEASURE_PER_SEC 20     /* 50 ms */
 #define TRIES_MAX       200000 /* a million port reads take seconds on anything */
+
+bool tsc_is_invariant(void)
+{
+	return cpuid(0x80000000).eax >= CPUID_APM && cpuid(CPUID_APM).edx & APM_INVARIANT_TSC;
+}
 
 uint64_t tsc_hz_from_cpuid(void)
 {

@@ -155,6 +155,26 @@ static const char *the_clock_source_is_xen_under_xen(void)
 	return NULL;
 }
 
+/* Whoever starts the partition knows which it should be: userland.clocksource=NAME says so. */
+static const char *the_clock_source_is_the_one_expected(void)
+{
+	char line[1024], wanted[32], current[32] = "";
+	const char *at;
+
+	if (slurp("/proc/cmdline", line, sizeof(line)) < 0 ||
+	    !(at = strstr(line, "userland.clocksource=")))
+		return "skip: any will do";
+	REQUIRE(sscanf(at, "userland.clocksource=%31s", wanted) == 1);
+	/* Linux decides late in its start, and once more when the TSC's frequency has been refined. */
+	sleep(2);
+	REQUIRE(slurp("/sys/devices/system/clocksource/clocksource0/current_clocksource", current,
+		      sizeof(current)) > 0);
+	current[strcspn(current, "\n")] = 0;
+	if (strcmp(current, wanted))
+		return failure("it is %s", current);
+	return NULL;
+}
+
 /* The eighth number of /proc/stat's first line: ticks that the hypervisor gave to others. */
 static long stolen_ticks(void)
 {
@@ -200,6 +220,7 @@ const struct check time_checks[] = {
     {"the vDSO and the system call agree", the_vdso_and_the_system_call_agree},
     {"the wall clock is of this age", the_wall_clock_is_of_this_age},
     {"xen is among the clock sources", the_clock_source_is_xen_under_xen},
+    {"the clock source is the one expected", the_clock_source_is_the_one_expected},
     {"time that the hypervisor takes is stolen", time_that_the_hypervisor_takes_is_stolen},
     {NULL, NULL},
 };
