@@ -95,7 +95,7 @@ $(eval $(call unit_test,cpuid_policy,tests/unit/test_cpuid_policy.c adapter/x86/
 comma := ,
 # The hypercalls hosted: tests/hosted has the headers that stand in the place of those with privileged instructions.
 HYPERCALL_SRC := $(addprefix adapter/xen/,hypercall.c mmu.c memory.c segments.c callbacks.c debugreg.c version.c sched.c vcpu.c physdev.c \
-	watchdog.c) $(addprefix core/,evtchn.c evtchn_ops.c evtchn_internal.c evtchn_2l.c evtchn_fifo.c)
+	watchdog.c console.c) $(addprefix core/,pvconsole.c evtchn.c evtchn_ops.c evtchn_internal.c evtchn_2l.c evtchn_fifo.c)
 $(eval $(call fuzzer,hypercalls,tests/fuzz/fuzz_hypercalls.c $(HYPERCALL_SRC),-iquote tests/hosted -fno-sanitize=alignment$(comma)pointer-overflow$(comma)null))
 $(eval $(call fuzzer,privop,tests/fuzz/fuzz_privop.c adapter/x86/privop_decode.c,-lcapstone))
 $(eval $(call fuzzer,privop_emulate,tests/fuzz/fuzz_privop_emulate.c $(PRIVOP_SRC)))

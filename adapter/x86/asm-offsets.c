@@ -14,7 +14,12 @@ void asm_offsets(void)
 {
 	EMIT(HYPERCALLS, HYPERCALLS_NR);
 	EMIT(VP_SIZE, sizeof(struct vp));
-	EMIT(VP_GUEST_RSP, offsetof(struct vp, guest_rsp));
+	EMIT(VP_RESUME, offsetof(struct vp, resume));
+	EMIT(VP_RESUME_CS, offsetof(struct vp, resume.cs));
+	EMIT(VP_RESUME_SS, offsetof(struct vp, resume.ss));
+	EMIT(VP_GUEST_RSP, offsetof(struct vp, resume.rsp));
+	EMIT(IRET_RFLAGS, offsetof(struct iret_frame, rflags));
+	EMIT(IRET_SS, offsetof(struct iret_frame, ss));
 	EMIT(VP_INFO, offsetof(struct vp, info));
 	EMIT(VP_KERNEL_SP, offsetof(struct vp, kernel_sp));
 	EMIT(VP_ENTER, offsetof(struct vp, enter));

@@ -11,7 +11,7 @@
  *      rdi rsi rdx rcx rax r8 … r15    by trap_common; r15 is at rsp
  *
  * A syscall instruction arrives at the VP's own copy of syscall_stub, which serves processes and iret on the guest kernel's stack. For
- * everything else rsp is saved in struct vp and then points at struct vp. GS belongs to the guest throughout: where RPL(frame.cs) is 3 the active base is the process's, else its
+ * everything else rsp is saved in struct vp and then points there. GS belongs to the guest throughout: where RPL(frame.cs) is 3 the active base is the process's, else its
  * kernel's, so each crossing between the two does one swapgs.
  */
 #include "adapter/x86/layout.h"
@@ -167,6 +167,22 @@ iret_fault:
 	push $FRAME_FAILSAFE
 	jmp trap_adapter
 
+/* The same where the frame lies in struct vp: it is copied to where frames lie. */
+iret_fault_resume:
+	sub $VP_RESUME, %rsp
+	.rept 5
+	pushq VP_RESUME + IRET_SS(%rsp)
+	.endr
+	jmp iret_fault
+iret_fault_enter:
+	sub $VP_ENTER, %rsp
+	movq $SEL_KERNEL_CS, VP_RESUME_CS(%rsp)
+	movq $SEL_KERNEL_SS, VP_RESUME_SS(%rsp)
+	.rept 5
+	pushq VP_ENTER + IRET_SS(%rsp)
+	.endr
+	jmp iret_fault
+
 /*
  * #DB, NMI and #MC have stacks of their own, because they can strike at the first instruction of a syscall stub, where rsp is still the
  * guest's. From the guest they go on as any other exception, on the VP's stack; from the adapter they stay where they are.
@@ -231,12 +247,14 @@ syscall_stub:
 	mov %rsp, VP(VP_ENTER_RSP)
 	lea VP(VP_ENTER), %rsp
 	swapgs
+.Liret_enter:
 	iretq
+	EXTABLE .Liret_enter, iret_fault_enter
 
-1:	cmp $IRET_HYPERCALL, %eax
+1:	cmp $IRET_HYPERCALL, %rax
 	je 2f
 	mov %rsp, VP(VP_GUEST_RSP)
-	lea VP(0), %rsp
+	lea VP(VP_RESUME), %rsp
 	STUB_JUMP jmp, hypercall_not_iret
 
 	/* To a process, with upcalls unmasked and none pending; anything else goes the long way, which starts anew. */
@@ -293,7 +311,7 @@ syscall_common:
 	swapgs
 .Liret_syscall:
 	iretq
-	EXTABLE .Liret_syscall, iret_fault
+	EXTABLE .Liret_syscall, iret_fault_enter
 
 /*
  * A process's page fault, the most frequent exception by far: the same frame with the error code, and CR2 for the kernel. The kernel's own
@@ -383,35 +401,36 @@ trap_general_protection:
 	.balign 16
 	.globl hypercall
 hypercall:
-	cmp $IRET_HYPERCALL, %eax
+	cmp $IRET_HYPERCALL, %rax
 	je hypercall_iret
+	add $VP_RESUME, %rsp
 hypercall_not_iret:
-	push $SEL_KERNEL_SS
-	pushq 8 + VP_GUEST_RSP(%rsp)
-	push %r11
-	push $SEL_KERNEL_CS
-	push %rcx
+	mov %rcx, (%rsp)
+	mov %r11, IRET_RFLAGS(%rsp)
 	push %r9
 	push %r8
-	push %r10			/* keeps the stack aligned as well */
-	cmp $HYPERCALLS, %eax
+	push %r10
+	cmp $HYPERCALLS, %rax
 	jae 3f
-	mov %eax, %eax
 	mov %r10, %rcx
 	lea hypercall_table(%rip), %r10
 	call *(%r10, %rax, 8)
 2:	pop %r10
 	pop %r8
 	pop %r9
-	mov 40 + VP_INFO(%rsp), %rcx
+	mov VP_INFO - VP_RESUME(%rsp), %rcx
 	cmpw $1, (%rcx)
 	je 4f
 .Liret_hypercall:
 	iretq
-	EXTABLE .Liret_hypercall, iret_fault
+	EXTABLE .Liret_hypercall, iret_fault_resume
 3:	mov $-38, %rax			/* -XEN_ENOSYS */
 	jmp 2b
-4:	push $0
+4:	sub $VP_RESUME, %rsp
+	.rept 5
+	pushq VP_RESUME + IRET_SS(%rsp)
+	.endr
+	push $0
 	push $FRAME_SYSCALL
 	jmp trap_common
 

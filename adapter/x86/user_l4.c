@@ -15,7 +15,7 @@
 #define CPUID_7_EDX_ARCH_CAP  (1u << 29)
 #define VENDOR_INTEL_EBX      0x756e6547u /* "Genu" */
 
-static bool used;
+bool user_l4_on;
 static uint64_t user_slot; /* the entry of slot 261 in a user L4 */
 
 static bool vulnerable(void)
@@ -31,12 +31,7 @@ static bool vulnerable(void)
 
 void user_l4_decide(enum user_l4_policy policy)
 {
-	used = policy == USER_L4_ON || (policy == USER_L4_AUTO && vulnerable());
-}
-
-bool user_l4_used(void)
-{
-	return used;
+	user_l4_on = policy == USER_L4_ON || (policy == USER_L4_AUTO && vulnerable());
 }
 
 /* Writes `jmp target` where entry.S left five bytes for it. The text is read-only where it runs. */
@@ -86,7 +81,7 @@ void user_l4_init(void)
 {
 	extern const uint8_t user_l4_page_fault[];
 
-	if (!used)
+	if (!user_l4_on)
 		return;
 	build();
 	SITE(trap);

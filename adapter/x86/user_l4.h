@@ -14,7 +14,11 @@ enum user_l4_policy { USER_L4_AUTO, USER_L4_ON, USER_L4_OFF };
 
 /* Decides, once, before paging_init and vp_create. */
 void user_l4_decide(enum user_l4_policy policy);
-bool user_l4_used(void);
+extern bool user_l4_on;
+static inline bool user_l4_used(void)
+{
+	return user_l4_on;
+}
 
 /* Switches the entry paths over and builds the mappings; after paging_init and all vp_create. */
 void user_l4_init(void);

@@ -86,9 +86,9 @@ static void make_stub(uint64_t at, uint8_t *writable, const struct vp *vp, const
 		uint8_t opcode[3], length;
 		uint64_t operand; /* rip-relative */
 	} insns[] = {
-	    {{0x48, 0x89, 0x25}, 3, (uint64_t)&vp->guest_rsp}, /* mov %rsp, vp->guest_rsp(%rip) */
-	    {{0x48, 0x8d, 0x25}, 3, (uint64_t)vp},             /* lea vp(%rip), %rsp */
-	    {{0xe9}, 1, (uint64_t)target},                     /* jmp target */
+	    {{0x48, 0x89, 0x25}, 3, (uint64_t)&vp->resume.rsp}, /* mov %rsp, vp->resume.rsp(%rip) */
+	    {{0x48, 0x8d, 0x25}, 3, (uint64_t)vp},              /* lea vp(%rip), %rsp */
+	    {{0xe9}, 1, (uint64_t)target},                      /* jmp target */
 	};
 
 	for (unsigned i = 0; i < 3; i++) {
@@ -178,8 +178,8 @@ struct vp *vp_create(unsigned id, bool has_processes)
 	map_page(window + VP_WINDOW_TSS, va_to_ma(page_alloc(1)), MAP_DATA);
 
 	vp->id = id;
-	vp->enter.cs = SEL_KERNEL_CS;
-	vp->enter.ss = SEL_KERNEL_SS;
+	vp->resume.cs = vp->enter.cs = SEL_KERNEL_CS;
+	vp->resume.ss = vp->enter.ss = SEL_KERNEL_SS;
 	vp->enter.rflags = RFLAGS_IF | 2;
 	vp->traps = page_alloc(1);
 	make_gdt(id, has_processes);

@@ -29,16 +29,23 @@ enum vp_ask {
 	VP_ASK_DOWN = 1 << 1, /* VCPUOP_down by another vCPU */
 };
 
+/* What an iretq loads. */
+struct iret_frame {
+	uint64_t rip, cs, rflags, rsp, ss;
+};
+
 struct vp {
+	uint64_t first_push; /* of a hypercall: then the stack is aligned */
 	/*
-	 * What a process's system call is entered by: an iretq from here, rsp being filled in. First, so that the exception that a bad
-	 * address raises then is pushed onto the stack and not over the fields below.
+	 * What a hypercall returns by: an iretq from here, cs and ss being there already. First, so that the exception that a bad address raises then is
+	 * pushed onto the stack. rsp is what it was at the syscall instruction, a process's too.
 	 */
-	struct {
-		uint64_t rip; /* CALLBACKTYPE_syscall, 0: none */
-		uint64_t cs, rflags, rsp, ss;
-	} enter;
-	uint64_t guest_rsp; /* what rsp was at the syscall instruction */
+	struct iret_frame resume;
+	/*
+	 * What a process's system call is entered by, rsp being filled in, where rip is CALLBACKTYPE_syscall, 0: none. An exception then is pushed over
+	 * `resume`: entry.S mends that.
+	 */
+	struct iret_frame enter;
 	uint8_t *
 	    syscall_mask; /* the byte that a process's system call sets: the upcall mask, or no_mask below */
 	struct vcpu_info *info; /* where the guest put it */
@@ -68,9 +75,11 @@ struct vp {
 	    io_ports; /* PHYSDEVOP_set_iobitmap: the first so many ports have a bit, clear = open */
 	const uint8_t *io_bitmap; /* in the guest's memory */
 	uint64_t debugreg[8];
-};
+} __attribute__((aligned(16)));
 
-_Static_assert(offsetof(struct vp, enter) == 0, "entry.S: what is pushed there goes to the stack");
+_Static_assert(offsetof(struct vp, resume) == 8, "entry.S: what is pushed there goes to the stack");
+_Static_assert(offsetof(struct vp, enter) == 48,
+	       "entry.S: a fault there reaches resume and no further");
 _Static_assert(sizeof(struct vp) % 16 == 0, "the stack below struct vp is 16-byte aligned");
 
 /* The VP looks at the first trap from the guest: one that is not this one is to be kicked afterwards. */

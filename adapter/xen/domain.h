@@ -19,17 +19,21 @@
 
 #define GUEST_DOMID 1
 
-/* What a machine frame is; one byte each, so that a page-table write checks its target with one load. */
+/*
+ * What a machine frame is; one byte each, so that a page-table write checks its target with one load. GUEST and L4 are on top, so that one signed
+ * comparison tells a frame of the guest's that is no L4 from all others.
+ */
 enum frame_flag {
-	FRAME_GUEST = 1 << 0, /* the guest's memory */
-	FRAME_TABLE =
-	    1
-	    << 1, /* pinned as a page table: a write through a read-only mapping of it is to be let through */
-	FRAME_L4 =
-	    1 << 2, /* pinned as an L4, or loaded as one: its slots 256 to 271 are the adapter's */
-	FRAME_HOST = 1 << 3, /* given up by the guest, and taken by the host: not there at all */
-	FRAME_FREE =
-	    1 << 4, /* given up by the guest, and in memory.c's list; no other flag is set then */
+	/* Pinned as a page table: a write through a read-only mapping of it is to be let through. */
+	FRAME_TABLE = 1 << 0,
+	/* Given up by the guest, and taken by the host: not there at all. */
+	FRAME_HOST = 1 << 1,
+	/* Given up by the guest, and in memory.c's list; no other flag is set then. */
+	FRAME_FREE = 1 << 2,
+	/* Pinned as an L4, or loaded as one: its slots 256 to 271 are the adapter's. */
+	FRAME_L4 = 1 << 6,
+	/* The guest's memory. */
+	FRAME_GUEST = 1 << 7,
 };
 
 enum vcpu_state { VCPU_ABSENT, VCPU_DOWN, VCPU_UP };
@@ -93,6 +97,11 @@ static inline void vcpu_active(struct vcpu *v)
 static inline bool frame_is_guests(uint64_t m)
 {
 	return m < domain.max_mfn && domain.frames[m] & FRAME_GUEST;
+}
+
+static inline bool frame_is_below_l4(const uint8_t *frames, uint64_t m)
+{
+	return m < domain.max_mfn && (int8_t)frames[m] < (int8_t)(FRAME_GUEST | FRAME_L4);
 }
 
 /* The machine-to-phys table, readable by the guest's kernel at the address that the ABI fixes. */

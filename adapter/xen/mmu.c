@@ -51,9 +51,9 @@ static void l4_adopt(uint64_t m)
 	uint64_t *l4 = mfn_to_va(mfn(m));
 
 	domain.frames[m] |= FRAME_L4;
-	for (unsigned i = 0; i < L4_ENTRIES; i++)
-		if (kernels_slot(i))
-			l4[i] &= ~PTE_U;
+#pragma GCC unroll 8
+	for (unsigned i = domain.kernel_low ? 0 : SLOT_LAST + 1; i < L4_ENTRIES; i++)
+		l4[i] &= ~PTE_U;
 	paging_install(l4);
 }
 
@@ -96,48 +96,53 @@ static long mmu_update_rare(uint64_t ptr, uint64_t value)
 	return 0;
 }
 
-static inline bool below_l4(uint64_t m)
+/* A frame that such a write may go to, by the flags of all frames. */
+static inline bool writable_table(const uint8_t *frames, uint64_t ma)
 {
-	return m < domain.max_mfn && (domain.frames[m] & (FRAME_GUEST | FRAME_L4)) == FRAME_GUEST;
+	return __builtin_expect(!(ma & 7) && frame_is_below_l4(frames, ma >> PAGE_SHIFT), 1);
 }
 
-static inline long mmu_update_one(uint64_t ptr, uint64_t value)
+static inline bool write_plain(const uint8_t *frames, uint64_t ptr, uint64_t value)
 {
-	if (__builtin_expect(ptr & 7 || !below_l4(ptr >> PAGE_SHIFT), 0))
-		return mmu_update_rare(ptr, value);
-	__atomic_store_n((uint64_t *)ma_to_va(ptr), value, __ATOMIC_RELAXED);
-	return 0;
-}
-
-/* As they come in lists, from mprotect: a process's entries, which the processor may be marking at this moment. */
-static inline bool mmu_update_preserving(uint64_t ptr, uint64_t value)
-{
-	if ((ptr & 7) != MMU_PT_UPDATE_PRESERVE_AD || !below_l4(ptr >> PAGE_SHIFT))
+	if (!writable_table(frames, ptr))
 		return false;
-	write_preserving(ma_to_va(ptr - MMU_PT_UPDATE_PRESERVE_AD), value);
+	atomic_store_explicit((_Atomic uint64_t *)ma_to_va(ptr), value, memory_order_relaxed);
+	return true;
+}
+
+/* Of an entry that the processor may be marking at this moment, as mprotect's are. */
+static inline bool write_live(const uint8_t *frames, uint64_t ptr, uint64_t value)
+{
+	ptr -= MMU_PT_UPDATE_PRESERVE_AD;
+	if (!writable_table(frames, ptr))
+		return false;
+	write_preserving(ma_to_va(ptr), value);
 	return true;
 }
 
 /* Tells the guest how many of its list were done; it may not want to know. */
-static long report(uint32_t *done, uint32_t n, long rc)
+static inline long report(uint32_t *done, uint32_t n, long rc)
 {
-	if (done && !copy_to_guest(done, &n, sizeof(n)))
+	if (__builtin_expect(done != NULL, 0) && !copy_to_guest(done, &n, sizeof(n)))
 		return -XEN_EFAULT;
 	return rc;
 }
 
 /* Up to `pause`, an entry of the same list; where it stopped short of it the result says why. */
-static const struct mmu_update *mmu_update_some(const struct mmu_update *u,
-						const struct mmu_update *pause, long *rc)
+static inline const struct mmu_update *mmu_update_some(const struct mmu_update *u,
+						       const struct mmu_update *pause, long *rc)
 {
+	/* Loaded once: mprotect's lists are long. */
+	const uint8_t *frames = domain.frames;
+
 	for (; u != pause; u++) {
 		uint64_t ptr, value;
 
 		GUEST_LOAD(ptr, &u->ptr, fault);
 		GUEST_LOAD(value, &u->val, fault);
-		if (mmu_update_preserving(ptr, value))
+		if (write_live(frames, ptr, value) || write_plain(frames, ptr, value))
 			continue;
-		*rc = mmu_update_one(ptr, value);
+		*rc = mmu_update_rare(ptr, value);
 		if (*rc)
 			break;
 	}
@@ -173,11 +178,13 @@ long do_mmu_update(const struct mmu_update *updates, uint32_t count, uint32_t *d
 {
 	uint64_t ptr, value;
 
-	if (__builtin_expect(count != 1 || done || domid != DOMID_SELF, 0))
+	if (__builtin_expect((uint64_t)done | (domid ^ DOMID_SELF), 0) || count != 1)
 		return mmu_update_list(updates, count, done, domid);
 	GUEST_LOAD(ptr, &updates->ptr, fault);
 	GUEST_LOAD(value, &updates->val, fault);
-	return mmu_update_one(ptr, value);
+	if (write_plain(domain.frames, ptr, value) || write_live(domain.frames, ptr, value))
+		return 0;
+	return mmu_update_rare(ptr, value);
 fault:
 	return -XEN_EFAULT;
 }
@@ -282,14 +289,12 @@ bool mmu_frame_of(uint64_t va, uint64_t *m)
 	return true;
 }
 
-static long pin(uint64_t m, bool l4)
+/* An L4 is one once it is loaded: Linux pins its user L4s too, which never are but as such (new_user_baseptr puts the least in). */
+static long pin(uint64_t m)
 {
 	if (!frame_is_guests(m))
 		return -XEN_EINVAL;
 	domain.frames[m] |= FRAME_TABLE;
-	/* Linux pins its user L4s too; those are never loaded but as such (new_user_baseptr puts the least in). */
-	if (l4)
-		l4_adopt(m);
 	return 0;
 }
 
@@ -317,7 +322,7 @@ static long new_user_baseptr(uint64_t m)
 	return 0;
 }
 
-static long set_ldt(uint64_t va, uint32_t entries)
+static __attribute__((noinline)) long set_ldt(uint64_t va, uint32_t entries)
 {
 	uint64_t frames[16];
 
@@ -330,7 +335,7 @@ static long set_ldt(uint64_t va, uint32_t entries)
 	return 0;
 }
 
-static long clear_page(uint64_t m)
+static __attribute__((noinline)) long clear_page(uint64_t m)
 {
 	if (!frame_is_guests(m))
 		return -XEN_EINVAL;
@@ -338,7 +343,7 @@ static long clear_page(uint64_t m)
 	return 0;
 }
 
-static long copy_page(uint64_t to, uint64_t from)
+static __attribute__((noinline)) long copy_page(uint64_t to, uint64_t from)
 {
 	if (!frame_is_guests(to) || !frame_is_guests(from))
 		return -XEN_EINVAL;
@@ -346,7 +351,7 @@ static long copy_page(uint64_t to, uint64_t from)
 	return 0;
 }
 
-static long flush_multi(const void *guest_mask)
+static __attribute__((noinline)) long flush_multi(const void *guest_mask)
 {
 	cpumask_t mask;
 
@@ -356,7 +361,7 @@ static long flush_multi(const void *guest_mask)
 	return 0;
 }
 
-static long flush_page_multi(const void *guest_mask, uint64_t va)
+static __attribute__((noinline)) long flush_page_multi(const void *guest_mask, uint64_t va)
 {
 	cpumask_t mask;
 
@@ -372,8 +377,8 @@ static __attribute__((noinline)) long mmuext_one(uint32_t cmd, uint64_t arg1, ui
 	switch (cmd) {
 	case MMUEXT_PIN_L1_TABLE:
 	case MMUEXT_PIN_L2_TABLE:
-	case MMUEXT_PIN_L3_TABLE: return pin(arg1, false);
-	case MMUEXT_PIN_L4_TABLE: return pin(arg1, true);
+	case MMUEXT_PIN_L3_TABLE:
+	case MMUEXT_PIN_L4_TABLE: return pin(arg1);
 	case MMUEXT_UNPIN_TABLE: return unpin(arg1);
 	case MMUEXT_NEW_BASEPTR: return mmu_load_l4(arg1) ? 0 : -XEN_EINVAL;
 	case MMUEXT_NEW_USER_BASEPTR: return new_user_baseptr(arg1);
@@ -420,13 +425,42 @@ fault:
 	return report(done, i, -XEN_EFAULT);
 }
 
+/* An L4, loaded before, and processes have none of their own: what Linux does at each context switch. False: the long way. */
+static inline bool switch_l4(uint64_t m, uint64_t user_m)
+{
+	if (m >= domain.max_mfn || domain.frames[m] < (FRAME_GUEST | FRAME_L4) || user_l4_used())
+		return false;
+	if (user_m && !frame_is_guests(user_m))
+		return false;
+	this_vp()->kernel_cr3 = m << PAGE_SHIFT;
+	write_cr3(m << PAGE_SHIFT);
+	return true;
+}
+
+static __attribute__((noinline)) long mmuext_two(const struct mmuext_op *ops)
+{
+	uint64_t cmd, m, user_cmd, user_m;
+
+	GUEST_LOAD(cmd, &ops[0].cmd, fault);
+	GUEST_LOAD(m, &ops[0].arg1, fault);
+	GUEST_LOAD(user_cmd, &ops[1].cmd, fault);
+	GUEST_LOAD(user_m, &ops[1].arg1, fault);
+	if ((uint32_t)cmd == MMUEXT_NEW_BASEPTR && (uint32_t)user_cmd == MMUEXT_NEW_USER_BASEPTR &&
+	    switch_l4(m, user_m))
+		return 0;
+fault:
+	return mmuext_list(ops, 2, NULL, DOMID_SELF);
+}
+
 long do_mmuext_op(const struct mmuext_op *ops, uint32_t count, uint32_t *done, uint32_t domid)
 {
 	uint64_t cmd, arg1, arg2;
 
 	_Static_assert(sizeof(*ops) == 24, "xen.h: command and two words");
-	if (__builtin_expect(count != 1 || done || domid != DOMID_SELF, 0))
+	if (__builtin_expect((uint64_t)done | (domid ^ DOMID_SELF), 0) || count - 1 > 1)
 		return mmuext_list(ops, count, done, domid);
+	if (count == 2)
+		return mmuext_two(ops);
 	GUEST_LOAD(cmd, &ops->cmd, fault);
 	GUEST_LOAD(arg1, &ops->arg1, fault);
 	GUEST_LOAD(arg2, &ops->arg2, fault);
