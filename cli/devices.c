@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* `xenolith attach`, `detach`, `grow`, `link` and `memory`: what a running guest has. */
+/* `xenolith attach`, `detach`, `grow`, `attach-net`, `detach-net`, `link` and `memory`: what a running guest has. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,6 +14,8 @@
 #include "cli/guest.h"
 #include "host/control.h"
 #include "host/disk_files.h"
+#include "host/machine.h"
+#include "host/net.h"
 
 struct files {
 	unsigned count;
@@ -162,6 +165,72 @@ int cli_grow(int argc, char **argv)
 		return CLI_USAGE;
 	}
 	snprintf(line, sizeof(line), "resize %.16s %" PRIu64, request.word[0], size);
+	return guest_tell(request.name, line);
+}
+
+/* The guest's host can make no tap interface its own any more: it gets one that is. */
+static int send_net(const char *name, const char *words, const int *tap)
+{
+	char line[CONTROL_LINE_MAX];
+	struct json_object *answer;
+	int fd;
+
+	if ((size_t)snprintf(line, sizeof(line), "attach-net %s", words) >= sizeof(line)) {
+		cli_complain("%s: too long", words);
+		return CLI_USAGE;
+	}
+	fd = guest_connect(name, false);
+	answer = fd < 0 ? NULL : guest_ask_with(fd, name, line, tap, tap ? 1 : 0);
+	if (fd >= 0) {
+		close(fd);
+	}
+	if (!answer) {
+		return CLI_FAILED;
+	}
+	printf("adapter %d\n", json_object_get_int(json_object_object_get(answer, "adapter")));
+	json_object_put(answer);
+	return CLI_OK;
+}
+
+int cli_attach_net(int argc, char **argv)
+{
+	static const struct guest_usage usage = {
+	    .words = "NAME user[,hostfwd=…]…|tap=INTERFACE",
+	    .doc = "Gives a running guest one more network adapter, and tells its number.",
+	    .least = 1,
+	    .most = 1};
+	struct guest_request request;
+	struct machine_net net;
+	char *words;
+	int status = CLI_USAGE, tap;
+
+	guest_parse(&usage, argc, argv, &request);
+	words = strdup(request.word[0]);
+	if (!words || !machine_net_parse(&net, words)) {
+		cli_complain("%s: user[,hostfwd=…]… or tap=INTERFACE is expected", request.word[0]);
+	} else if (net.kind == NET_USER) {
+		status = send_net(request.name, request.word[0], NULL);
+	} else {
+		tap = net_tap_open(net.interface);
+		status = tap < 0 ? CLI_FAILED : send_net(request.name, request.word[0], &tap);
+		close(tap);
+	}
+	free(words);
+	return status;
+}
+
+int cli_detach_net(int argc, char **argv)
+{
+	static const struct guest_usage usage = {
+	    .words = "NAME ADAPTER",
+	    .doc = "Takes a network adapter from a running guest; info tells their numbers.",
+	    .least = 1,
+	    .most = 1};
+	struct guest_request request;
+	char line[64];
+
+	guest_parse(&usage, argc, argv, &request);
+	snprintf(line, sizeof(line), "detach-net %.16s", request.word[0]);
 	return guest_tell(request.name, line);
 }
 

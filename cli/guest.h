@@ -16,6 +16,8 @@ int cli_resume(int argc, char **argv);
 int cli_attach(int argc, char **argv);
 int cli_detach(int argc, char **argv);
 int cli_grow(int argc, char **argv);
+int cli_attach_net(int argc, char **argv);
+int cli_detach_net(int argc, char **argv);
 int cli_link(int argc, char **argv);
 int cli_memory(int argc, char **argv);
 int cli_guest_info(int argc, char **argv);

@@ -55,6 +55,8 @@ int main(int argc, char **argv)
 	    {"attach", "give a guest a disk", cli_attach},
 	    {"detach", "take a disk from a guest", cli_detach},
 	    {"grow", "make a guest's disk larger", cli_grow},
+	    {"attach-net", "give a guest a network adapter", cli_attach_net},
+	    {"detach-net", "take a network adapter from a guest", cli_detach_net},
 	    {"link", "plug a guest's network cable in or out", cli_link},
 	    {"memory", "take memory from a guest, or add some", cli_memory},
 	    {"info", "tell about a guest", cli_guest_info},

@@ -209,42 +209,25 @@ static int parse_on_crash(const char *text, enum crash_policy *policy)
 	return say_error("--on-crash %s: poweroff, reset, pause or keep is expected", text);
 }
 
-static int parse_user_net(struct machine_net *net, char *options)
-{
-	char *option;
-
-	net->kind = NET_USER;
-	while ((option = strsep(&options, ","))) {
-		if (strncmp(option, "hostfwd=", 8) != 0 || net->forwards == MACHINE_MAX_FORWARDS) {
-			return say_error("--net user,%s: hostfwd=… is expected, at most %u times",
-					 option, MACHINE_MAX_FORWARDS);
-		}
-		net->forward[net->forwards++] = option + 8;
-	}
-	return 0;
-}
-
 static int parse_net(struct machine_config *machine, char *value)
 {
-	struct machine_net *net = &machine->net[machine->nets];
-	char *kind = strsep(&value, ",");
+	unsigned index = 0;
 
-	if (strcmp(kind, "none") == 0 && !value) {
+	if (strcmp(value, "none") == 0) {
 		return 0;
 	}
-	if (machine->nets == MACHINE_MAX_NETS) {
+	while (index < MACHINE_MAX_NETS && machine->net[index].kind != NET_NONE) {
+		index++;
+	}
+	if (index == MACHINE_MAX_NETS) {
 		return say_error("--net: at most %u adapters", MACHINE_MAX_NETS);
 	}
-	machine->nets++;
-	if (strcmp(kind, "user") == 0) {
-		return parse_user_net(net, value);
+	if (!machine_net_parse(&machine->net[index], value)) {
+		return say_error("--net: user, with at most %u times hostfwd=…, tap=INTERFACE or "
+				 "none is expected",
+				 MACHINE_MAX_FORWARDS);
 	}
-	if (strncmp(kind, "tap=", 4) == 0 && kind[4] && !value) {
-		net->kind = NET_TAP;
-		net->interface = kind + 4;
-		return 0;
-	}
-	return say_error("--net %s: user, tap=INTERFACE or none is expected", kind);
+	return 0;
 }
 
 static int take(struct options *options, int option, char *value)
@@ -336,7 +319,7 @@ static int enter_sandbox(const struct machine_config *machine)
 		    !disk->path || (sandbox_allow(&sandbox, disk->path, !disk->read_only, false) &&
 				    allow_parents(&sandbox, disk));
 	}
-	for (unsigned i = 0; i < machine->nets && good; i++) {
+	for (unsigned i = 0; i < MACHINE_MAX_NETS && good; i++) {
 		if (machine->net[i].kind == NET_TAP) {
 			sandbox.needs_net_admin = true;
 			good = sandbox_allow(&sandbox, "/dev/net/tun", true, false);

@@ -262,26 +262,11 @@ static int init_disks(struct machine *machine)
 	return 0;
 }
 
-static struct net_backend *create_backend(struct machine *machine, const struct machine_net *net)
-{
-	return net->kind == NET_TAP ? net_tap_create(&machine->loop, net->interface)
-				    : net_slirp_create(&machine->loop, net->forward, net->forwards);
-}
-
 static int init_nets(struct machine *machine)
 {
-	for (unsigned i = 0; i < machine->config->nets; i++) {
-		/* Locally administered; the same for every life of the guest. */
-		const uint8_t address[6] = {0x02, 'X', 'e', 'n', 'o', (uint8_t)i};
-
-		machine->backend[i] = create_backend(machine, &machine->config->net[i]);
-		if (!machine->backend[i]) {
+	for (unsigned i = 0; i < MACHINE_MAX_NETS; i++) {
+		if (machine->config->net[i].kind != NET_NONE && machine_plug_net(machine, i) < 0) {
 			return -1;
-		}
-		machine->netvsp[i] = netvsp_create(machine->vmbus, i, machine->config->cpus,
-						   address, machine->backend[i]);
-		if (!machine->netvsp[i]) {
-			return say_error("no memory for the network");
 		}
 	}
 	return 0;

@@ -25,14 +25,20 @@ struct machine_disk {
 #define MACHINE_MAX_NETS     8u
 #define MACHINE_MAX_FORWARDS 32u
 
-enum machine_net_kind { NET_USER, NET_TAP };
+enum machine_net_kind { NET_NONE, NET_USER, NET_TAP };
 
 struct machine_net {
 	enum machine_net_kind kind;
 	const char *interface; /* of a tap */
 	unsigned forwards;
 	const char *forward[MACHINE_MAX_FORWARDS]; /* as net_slirp_create() takes them */
+	/* Of one that was attached while running, and owned; else NULL, and -1. */
+	char *words; /* which the strings above are in */
+	int tap;     /* opened by who attached it */
 };
+
+/* "user[,hostfwd=…]…" or "tap=INTERFACE", which is cut in place and stays the caller's. False where it is neither. */
+bool machine_net_parse(struct machine_net *net, char *words);
 
 /* What becomes of a guest that crashed. */
 enum crash_policy {
@@ -51,8 +57,7 @@ struct machine_config {
 	uint64_t memory_most; /* with what can be added */
 	const char *name;
 	struct machine_disk disk[MACHINE_MAX_DISKS]; /* by LUN */
-	unsigned nets;
-	struct machine_net net[MACHINE_MAX_NETS];
+	struct machine_net net[MACHINE_MAX_NETS];    /* by number */
 	enum crash_policy on_crash;
 	struct ring *ring; /* NULL: threads do the disks' work */
 };

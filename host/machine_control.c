@@ -134,11 +134,17 @@ static struct json_object *nets_info(const struct machine *machine)
 {
 	struct json_object *nets = json_object_new_array();
 
-	for (unsigned i = 0; i < machine->config->nets; i++) {
+	for (unsigned i = 0; i < MACHINE_MAX_NETS; i++) {
 		const struct machine_net *config = &machine->config->net[i];
-		struct json_object *net = json_object_new_object();
-		struct netvsp_counts counts = netvsp_counts(machine->netvsp[i]);
+		struct netvsp_counts counts;
+		struct json_object *net;
 
+		if (!machine->netvsp[i]) {
+			continue;
+		}
+		counts = netvsp_counts(machine->netvsp[i]);
+		net = json_object_new_object();
+		add_number(net, "adapter", i);
 		add_string(net, "kind", config->kind == NET_TAP ? "tap" : "user");
 		if (config->interface) {
 			add_string(net, "interface", config->interface);
@@ -227,11 +233,19 @@ static struct json_object *obey(void *context, const char *verb, char *argument,
 		const char *verb;
 		struct json_object *(*run)(struct machine *machine, char *argument,
 					   struct control_files *files);
-	} verbs[] = {
-	    {"attach", machine_attach}, {"destroy", do_destroy},  {"detach", machine_detach},
-	    {"info", do_info},          {"link", machine_link},   {"memory", do_memory},
-	    {"pause", do_pause},        {"reset", do_reset},      {"resize", machine_resize},
-	    {"resume", do_resume},      {"shutdown", do_shutdown}};
+	} verbs[] = {{"attach-net", machine_attach_net},
+		     {"detach-net", machine_detach_net},
+		     {"attach", machine_attach},
+		     {"destroy", do_destroy},
+		     {"detach", machine_detach},
+		     {"info", do_info},
+		     {"link", machine_link},
+		     {"memory", do_memory},
+		     {"pause", do_pause},
+		     {"reset", do_reset},
+		     {"resize", machine_resize},
+		     {"resume", do_resume},
+		     {"shutdown", do_shutdown}};
 
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (strcmp(verbs[i].verb, verb) == 0) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Disks and cables of a running partition: what the control socket changes. */
+/* Disks of a running partition: what the control socket changes. */
 #include "host/machine_internal.h"
 
 #include <stdio.h>
@@ -157,27 +157,5 @@ struct json_object *machine_resize(struct machine *machine, char *argument,
 		return control_refuse("%s: %s", machine->config->disk[lun].path, error.message);
 	}
 	storvsp_resized(machine->storvsp, (unsigned)lun);
-	return control_done();
-}
-
-/* "up" or "down", then perhaps a space and which adapter. */
-struct json_object *machine_link(struct machine *machine, char *argument,
-				 struct control_files *files)
-{
-	bool up = strncmp(argument, "up", 2) == 0;
-	char *number = argument + (up ? 2 : strlen("down")), *end = number;
-	unsigned long index = 0;
-
-	(void)files;
-	if (!up && strncmp(argument, "down", 4) != 0) {
-		return control_refuse("%s: up or down is expected", argument);
-	}
-	if (*number == ' ') {
-		index = strtoul(number, &end, 10);
-	}
-	if (*end || index >= MACHINE_MAX_NETS || !machine->netvsp[index]) {
-		return control_refuse("no such network adapter");
-	}
-	netvsp_set_link(machine->netvsp[index], up);
 	return control_done();
 }

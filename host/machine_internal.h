@@ -42,6 +42,7 @@ struct machine {
 	time_t started;
 	struct net_backend *backend[MACHINE_MAX_NETS];
 	struct netvsp *netvsp[MACHINE_MAX_NETS];
+	unsigned nets_offered; /* ever: no two offers have the same instance */
 	struct vcpu vcpu[MACHINE_MAX_CPUS];
 	struct loop_watch end_watch;    /* eventfd: `outcome` is set */
 	struct loop_watch signal_watch; /* SIGINT, SIGTERM, SIGHUP */
@@ -62,15 +63,21 @@ void machine_end(struct machine *machine, enum outcome outcome);
 void machine_pause(struct machine *machine);
 void machine_resume(struct machine *machine);
 
-/* machine_devices.c: verbs of the control socket, control.h says how. */
+/* machine_devices.c, machine_nets.c: verbs of the control socket, control.h says how. */
 struct json_object *machine_attach(struct machine *machine, char *argument,
 				   struct control_files *files);
 struct json_object *machine_detach(struct machine *machine, char *argument,
 				   struct control_files *files);
 struct json_object *machine_resize(struct machine *machine, char *argument,
 				   struct control_files *files);
+struct json_object *machine_attach_net(struct machine *machine, char *argument,
+				       struct control_files *files);
+struct json_object *machine_detach_net(struct machine *machine, char *argument,
+				       struct control_files *files);
 struct json_object *machine_link(struct machine *machine, char *argument,
 				 struct control_files *files);
+/* Makes a network adapter of the configuration and offers it to the guest. 0, or -1 with a message. */
+int machine_plug_net(struct machine *machine, unsigned index);
 /* Opens the disk of a LUN and gives it to the guest. 0, or -1 and why. */
 int machine_open_disk(struct machine *machine, unsigned lun, struct xd_error *error);
 

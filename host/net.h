@@ -46,8 +46,10 @@ struct net_backend {
 /* User-mode networking by libslirp: 10.0.2.0/24, the host at .2, DNS at .3. Forwards: "tcp:ADDRESS:PORT-GUEST:PORT". NULL: told. */
 struct net_backend *net_slirp_create(struct loop *loop, const char *const *forwards,
 				     unsigned count);
-/* An existing or new tap interface. NULL: told. */
-struct net_backend *net_tap_create(struct loop *loop, const char *interface);
+/* Opens an existing or new tap interface. -1: told. */
+int net_tap_open(const char *interface);
+/* On `opened`, which stays the caller's, or where that is -1 on one that it opens. NULL: told. */
+struct net_backend *net_tap_create(struct loop *loop, const char *interface, int opened);
 
 /* Finishes a frame in software: `emit` gets one or more frames that lack nothing. They may lie in `frame`. */
 void net_finish(uint8_t *frame, uint32_t length, const struct net_work *work,

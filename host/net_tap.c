@@ -127,7 +127,7 @@ static void backend_destroy(struct net_backend *backend)
 
 static const struct net_backend_ops ops = {backend_send, backend_resume, backend_destroy};
 
-static int open_tap(const char *interface)
+int net_tap_open(const char *interface)
 {
 	struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
@@ -150,10 +150,10 @@ static int open_tap(const char *interface)
 	return -1;
 }
 
-struct net_backend *net_tap_create(struct loop *loop, const char *interface)
+struct net_backend *net_tap_create(struct loop *loop, const char *interface, int opened)
 {
 	struct tap *tap = calloc(1, sizeof(*tap));
-	int fd = open_tap(interface);
+	int fd = opened < 0 ? net_tap_open(interface) : fcntl(opened, F_DUPFD_CLOEXEC, 0);
 
 	if (!tap || fd < 0) {
 		free(tap);

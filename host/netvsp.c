@@ -529,6 +529,15 @@ struct netvsp *netvsp_create(struct vmbus *bus, unsigned index, unsigned cpus,
 	return adapter;
 }
 
+void netvsp_remove(struct netvsp *adapter)
+{
+	struct vmbus_channel *primary = adapter->channel[0];
+
+	/* Closing it takes back the sub-channels' offers. */
+	vmbus_rescind(primary);
+	netvsp_destroy(adapter);
+}
+
 void netvsp_destroy(struct netvsp *adapter)
 {
 	free(adapter);

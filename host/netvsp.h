@@ -17,11 +17,13 @@ struct netvsp_counts {
 };
 
 /*
- * Offers adapter number `index`, plugged into `backend`, which stays the caller's; up to `cpus` queues. NULL: no memory or no
+ * Offers an adapter as instance number `index`, plugged into `backend`, which stays the caller's; up to `cpus` queues. NULL: no memory or no
  * channel.
  */
 struct netvsp *netvsp_create(struct vmbus *bus, unsigned index, unsigned cpus,
 			     const uint8_t address[6], struct net_backend *backend);
+/* Takes its offers back, and destroys it. */
+void netvsp_remove(struct netvsp *adapter);
 /* After vmbus_destroy(). */
 void netvsp_destroy(struct netvsp *adapter);
 /* Plugs the cable in or out; the guest is told. */

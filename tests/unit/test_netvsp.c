@@ -26,7 +26,7 @@ struct world {
 	struct net_work sent_work;
 	uint8_t *receive, *send;
 	uint32_t section_size, sections;
-	struct vmbus_offer offers[3];
+	struct vmbus_offer offer, offers[3];
 };
 
 static void backend_send(struct net_backend *backend, uint8_t *frame, uint32_t length,
@@ -118,6 +118,7 @@ static int bare(void **state)
 	w->adapter = netvsp_create(w->guest.bus, 0, FAKE_CPUS, address, &w->backend);
 	assert_true(fake_connect(&w->guest, VMBUS_VERSION_WIN10_V5_3));
 	assert_true(fake_offer(&w->guest, &offer));
+	w->offer = offer;
 	assert_true(fake_open(&w->channel, &w->guest, &offer, 16));
 	receive = fake_frames(&w->guest, RECEIVE_FRAMES, (void **)&w->receive);
 	send = fake_frames(&w->guest, SEND_FRAMES, (void **)&w->send);
@@ -379,6 +380,33 @@ static void queues_open_and_close_with_the_adapter(void **state)
 	}
 }
 
+/* With its queues open and a buffer of its lent; its successor's offer is another one. */
+static void an_adapter_goes_and_another_comes(void **state)
+{
+	static const uint8_t address[6] = {2, 1, 2, 3, 4, 6};
+	static const uint8_t frame[64];
+	static struct fake_channel queue;
+	const struct nvsp_message two = {.type = NVSP_SUBCHANNEL, .subchannel = {1, 2}};
+	struct world *w = *state;
+	struct vmbus_offer first = w->offer, offer;
+
+	assert_int_equal(ask(w, &two).subchannel_complete.count, 2);
+	assert_true(fake_offer(&w->guest, &w->offers[0]));
+	assert_true(fake_offer(&w->guest, &offer));
+	assert_true(fake_open(&queue, &w->guest, &offer, 4));
+	assert_true(w->backend.receive(w->adapter, frame, sizeof(frame), false));
+	netvsp_remove(w->adapter);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_non_null(fake_next(&w->guest, VMBUS_RESCIND_CHANNEL));
+	}
+	w->adapter = netvsp_create(w->guest.bus, 1, FAKE_CPUS, address, &w->backend);
+	assert_non_null(w->adapter);
+	assert_true(fake_offer(&w->guest, &offer));
+	assert_true(memcmp(&offer.instance, &first.instance, sizeof(offer.instance)) != 0);
+	assert_true(offer.channel != first.channel); /* which the guest has not given back */
+	assert_true(fake_open(&queue, &w->guest, &offer, 16));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -394,6 +422,7 @@ int main(void)
 	    TEST(without_a_filter_nothing_is_received),
 	    TEST(a_cable_pulled_is_told),
 	    TEST(queues_open_and_close_with_the_adapter),
+	    TEST(an_adapter_goes_and_another_comes),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
