@@ -29,16 +29,25 @@ static struct netvsc *devices[DEVICES_MAX];
 static unsigned nr_devices;
 static uint16_t wanted_mtu;
 
+/* What the host may still know of. */
+static void take_back(struct netvsc *device, uint32_t gpadl, void *memory, size_t pages)
+{
+	if (gpadl && memory)
+		hv_channel_unshare(device->queue[0].channel, gpadl, memory, pages);
+	else
+		device_pages_free(memory, pages);
+}
+
 static void free_device(struct netvsc *device)
 {
+	take_back(device, device->receive_gpadl, device->receive, device->receive_pages);
+	take_back(device, device->send_gpadl, device->send, device->send_pages);
 	for (unsigned i = 0; i < device->nr_queues; i++) {
 		if (device->queue[i].channel)
 			hv_channel_release(device->queue[i].channel);
 		device_pages_free(device->queue[i].headers, HEADER_PAGES);
 	}
 	device_pages_free(device->control, 1);
-	device_pages_free(device->receive, device->receive_pages);
-	device_pages_free(device->send, device->send_pages);
 	device_pages_free(device, device->pages);
 }
 

@@ -93,6 +93,7 @@ struct netvsc {
 	uint8_t *receive, *send;
 	size_t receive_pages, send_pages;
 	uint32_t gpadl; /* the last one shared */
+	uint32_t receive_gpadl, send_gpadl;
 	bool send_shared;
 	uint32_t section_size;       /* 0: no send buffer */
 	uint32_t batch_max;          /* packets in one message */

@@ -82,14 +82,16 @@ static enum netvsc_outcome say_ndis_version(struct netvsc *device)
 }
 
 /* The answer may come before the number is known. */
-static enum netvsc_outcome share(struct netvsc *device, const void *memory, size_t pages)
+static enum netvsc_outcome share(struct netvsc *device, const void *memory, size_t pages,
+				 uint32_t *gpadl)
 {
-	return hv_channel_share(device->queue[0].channel, memory, pages) ? WAIT : FAILED;
+	*gpadl = hv_channel_share(device->queue[0].channel, memory, pages);
+	return *gpadl ? WAIT : FAILED;
 }
 
 static enum netvsc_outcome share_receive(struct netvsc *device)
 {
-	return share(device, device->receive, device->receive_pages);
+	return share(device, device->receive, device->receive_pages, &device->receive_gpadl);
 }
 
 static enum netvsc_outcome ask_receive(struct netvsc *device)
@@ -108,7 +110,8 @@ static enum netvsc_outcome on_receive(struct netvsc *device, const struct nvsp_m
 
 static enum netvsc_outcome share_send(struct netvsc *device)
 {
-	return device->send ? share(device, device->send, device->send_pages) : FAILED;
+	return device->send ? share(device, device->send, device->send_pages, &device->send_gpadl)
+			    : FAILED;
 }
 
 static enum netvsc_outcome ask_send(struct netvsc *device)

@@ -201,6 +201,7 @@ static void on_offer(const void *bytes)
 	channel->offer = *offer;
 	channel->driver = driver;
 	channel->device = primary ? primary->device : NULL;
+	channel->rescinded = false;
 	channel->state = HV_CHANNEL_OFFERED;
 	driver->offered(channel);
 }
@@ -218,8 +219,8 @@ static void on_rescind(const void *bytes)
 
 	if (!channel || channel->state == HV_CHANNEL_FREE)
 		decline(message->channel);
-	else if (channel->state != HV_CHANNEL_GONE)
-		bus_channel_lost(channel);
+	else
+		bus_channel_rescinded(channel);
 }
 
 static void on_all_offers(const void *bytes)
@@ -248,13 +249,20 @@ static void on_gpadl_created(const void *bytes)
 				   created->status == VMBUS_STATUS_SUCCESS);
 }
 
+static void on_gpadl_torn_down(const void *bytes)
+{
+	const struct vmbus_gpadl_torndown *torndown = bytes;
+
+	bus_gpadl_ended(torndown->gpadl);
+}
+
 static void on_unloaded(const void *bytes)
 {
 	(void)bytes;
 	__atomic_store_n(&bus.state, BUS_UNLOADED, __ATOMIC_RELEASE);
 }
 
-/* What is not here, torn-down GPADLs among them, needs no answer. */
+/* What is not here needs no answer. */
 static const struct {
 	void (*handle)(const void *message);
 	uint32_t least; /* bytes */
@@ -264,6 +272,7 @@ static const struct {
     [VMBUS_ALL_OFFERS_DELIVERED] = {on_all_offers, sizeof(struct vmbus_header)},
     [VMBUS_OPEN_RESULT] = {on_open_result, sizeof(struct vmbus_open_result)},
     [VMBUS_GPADL_CREATED] = {on_gpadl_created, sizeof(struct vmbus_gpadl_created)},
+    [VMBUS_GPADL_TORNDOWN] = {on_gpadl_torn_down, sizeof(struct vmbus_gpadl_torndown)},
     [VMBUS_VERSION_RESPONSE] = {on_version, offsetof(struct vmbus_version_response, connection)},
     [VMBUS_UNLOAD_RESPONSE] = {on_unloaded, sizeof(struct vmbus_header)},
 };

@@ -65,7 +65,8 @@ struct hv_channel {
 	void *device;   /* the driver's */
 	unsigned queue; /* likewise: which of its device's channels this is */
 	_Atomic enum hv_channel_state state;
-	unsigned vp; /* where its packets are handled: the seam's number */
+	unsigned vp;    /* where its packets are handled: the seam's number */
+	bool rescinded; /* the host has let go of what was shared on it */
 
 	void *rings;
 	uint16_t out_pages, in_pages;
@@ -97,9 +98,11 @@ bool hv_channel_open(struct hv_channel *channel, uint16_t out_pages, uint16_t in
 
 /*
  * On VP 0: shares `pages` contiguous pages of device memory (x86/mem.h) with the host. The driver hears `created` with the number returned, perhaps
- * before this returns. They stay the driver's memory; unsharing is part of the channel's end only. 0: cannot be asked for.
+ * before this returns. They stay the driver's memory until it unshares them. 0: cannot be asked for.
  */
 uint32_t hv_channel_share(struct hv_channel *channel, const void *memory, size_t pages);
+/* On VP 0, after `rescinded` and before the release: the memory is given back, as soon as the host has let go of it. */
+void hv_channel_unshare(struct hv_channel *channel, uint32_t gpadl, void *memory, size_t pages);
 
 /*
  * Sends a packet. `more`: others follow at once, after which hv_channel_flush() tells the host. FULL: the host will signal when there is

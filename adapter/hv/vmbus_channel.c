@@ -22,6 +22,14 @@ static void free_rings(struct hv_channel *channel)
 	channel->buffer = NULL;
 }
 
+/* The rings are the host's until it says that they are not; the buffer never was. */
+static void take_rings_back(struct hv_channel *channel)
+{
+	hv_channel_unshare(channel, channel->gpadl, channel->rings, ring_pages(channel));
+	channel->rings = NULL;
+	free_rings(channel);
+}
+
 /* One page behind the rings' would do for the buffer, but the host is to see nothing that is ours. */
 static bool make_rings(struct hv_channel *channel, uint16_t out_pages, uint16_t in_pages)
 {
@@ -78,8 +86,7 @@ static void fail_opening(struct hv_channel *channel)
 {
 	log_warning("%s: the host does not open channel %u", channel->driver->name,
 		    channel->offer.channel);
-	bus_gpadl_tear_down(channel->offer.channel, channel->gpadl);
-	free_rings(channel);
+	take_rings_back(channel);
 	channel->state = HV_CHANNEL_OFFERED;
 	channel->driver->opened(channel, false);
 }
@@ -114,6 +121,19 @@ uint32_t hv_channel_share(struct hv_channel *channel, const void *memory, size_t
 	if (channel->state != HV_CHANNEL_OPEN)
 		return 0;
 	return bus_gpadl_create(channel->offer.channel, memory, pages);
+}
+
+void hv_channel_unshare(struct hv_channel *channel, uint32_t gpadl, void *memory, size_t pages)
+{
+	const uint32_t id = channel->offer.channel;
+
+	if (!channel->rescinded) {
+		bus_gpadl_end(id, gpadl, memory, pages);
+		return;
+	}
+	/* With a rescind the host has let go already, and may have nothing to say of it any more. */
+	bus_gpadl_tear_down(id, gpadl);
+	device_pages_free(memory, pages);
 }
 
 /* Before 2.4 all channels have one event, and a page says which are meant (bus_legacy_out). */
@@ -345,6 +365,13 @@ void hv_channel_resume(struct hv_channel *channel)
 	bus_channel_look(channel);
 }
 
+void bus_channel_rescinded(struct hv_channel *channel)
+{
+	channel->rescinded = true;
+	if (channel->state != HV_CHANNEL_GONE)
+		bus_channel_lost(channel);
+}
+
 void bus_channel_lost(struct hv_channel *channel)
 {
 	channel->state = HV_CHANNEL_GONE;
@@ -364,9 +391,8 @@ void hv_channel_release(struct hv_channel *channel)
 
 	if (channel->rings) {
 		bus_post_message(&closed, sizeof(closed));
-		bus_gpadl_tear_down(id, channel->gpadl);
+		take_rings_back(channel);
 	}
-	free_rings(channel);
 	bus_post_message(&released, sizeof(released));
 	channel->state = HV_CHANNEL_FREE;
 }

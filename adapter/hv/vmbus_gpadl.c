@@ -90,3 +90,37 @@ void bus_gpadl_tear_down(uint32_t channel, uint32_t gpadl)
 
 	bus_post_message(&message, sizeof(message));
 }
+
+/* What the host has not let go of yet. A host that never says so keeps it. */
+#define ENDING_MAX 32u
+
+static struct {
+	uint32_t gpadl; /* 0: free */
+	void *memory;
+	size_t pages;
+} ending[ENDING_MAX];
+
+void bus_gpadl_end(uint32_t channel, uint32_t gpadl, void *memory, size_t pages)
+{
+	/* Noted first: the answer may come before this returns. Where there is no place the memory is lost, which is better than shared. */
+	for (unsigned i = 0; i < ENDING_MAX; i++) {
+		if (!ending[i].gpadl) {
+			ending[i].gpadl = gpadl;
+			ending[i].memory = memory;
+			ending[i].pages = pages;
+			break;
+		}
+	}
+	bus_gpadl_tear_down(channel, gpadl);
+}
+
+void bus_gpadl_ended(uint32_t gpadl)
+{
+	for (unsigned i = 0; gpadl && i < ENDING_MAX; i++) {
+		if (ending[i].gpadl != gpadl)
+			continue;
+		ending[i].gpadl = 0;
+		device_pages_free(ending[i].memory, ending[i].pages);
+		return;
+	}
+}

@@ -19,7 +19,8 @@ extern struct hv_channel *bus_quiet[];
 /* vmbus_channel.c: what the host's messages do to a channel. */
 void bus_channel_shared(struct hv_channel *channel, uint32_t gpadl, bool good);
 void bus_channel_opened(struct hv_channel *channel, bool good);
-/* The host takes it away, or it is broken. */
+/* The host takes it away; or it is broken. */
+void bus_channel_rescinded(struct hv_channel *channel);
 void bus_channel_lost(struct hv_channel *channel);
 /* Packets may have come. On the channel's VP. */
 void bus_channel_look(struct hv_channel *channel);
@@ -27,5 +28,8 @@ void bus_channel_look(struct hv_channel *channel);
 /* vmbus_gpadl.c */
 uint32_t bus_gpadl_create(uint32_t channel, const void *memory, size_t pages);
 void bus_gpadl_tear_down(uint32_t channel, uint32_t gpadl);
+/* The same; the device memory is given back once the host has let go of it. */
+void bus_gpadl_end(uint32_t channel, uint32_t gpadl, void *memory, size_t pages);
+void bus_gpadl_ended(uint32_t gpadl); /* the host says so */
 
 #endif

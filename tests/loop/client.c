@@ -26,6 +26,7 @@ void client_start(const struct client_host *to, void *memory, size_t first, size
 {
 	memset(&bus, 0, sizeof(bus));
 	last_gpadl = 0;
+	memset(ending, 0, sizeof(ending));
 	bus_legacy_out = NULL;
 	memset(bus_quiet, 0, sizeof(bus_quiet));
 	host = *to;

@@ -673,6 +673,36 @@ static void an_adapter_that_goes_answers_everything(void **state)
 	assert_true(client_free_pages() > all);
 }
 
+/* The host has not taken it away, so it may still look at what it was given, until it says that it does not. */
+static void a_broken_adapters_memory_is_the_hosts_until_it_lets_go(void **state)
+{
+	size_t all = *(size_t *)*state, before;
+	struct hv_channel *channel = NULL;
+
+	for (uint32_t id = 1; id < 256 && !channel; id++)
+		channel = client_channel(id);
+	assert_non_null(channel);
+	channel->in.control->write = UINT32_MAX;
+	client_event(0, channel->offer.channel);
+	assert_int_equal(removals, 1);
+	before = client_free_pages();
+	net_forgotten(device);
+	client_event(0, 0);
+	assert_true(client_free_pages() < before + 128); /* the receive buffer is not among it */
+	partition_run(&part);
+	assert_true(client_free_pages() > all);
+}
+
+static int setup_alone(void **state)
+{
+	static size_t free_pages;
+
+	start(1, 1500);
+	free_pages = client_free_pages() + 400;
+	*state = &free_pages;
+	return 0;
+}
+
 static int setup_going(void **state)
 {
 	static size_t free_pages;
@@ -708,6 +738,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(every_vp_has_a_queue, setup_wide, teardown),
 	    cmocka_unit_test_setup_teardown(an_adapter_that_goes_answers_everything, setup_going,
 					    teardown),
+	    cmocka_unit_test_setup_teardown(a_broken_adapters_memory_is_the_hosts_until_it_lets_go,
+					    setup_alone, teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
