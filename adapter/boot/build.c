@@ -215,7 +215,7 @@ static void fill_context(void)
 	    .rsi = pfn_to_virt(at.start_info),
 	    .rflags = RFLAGS_IF | 2,
 	};
-	v->vp->kernel_sp = v->start.rsp;
+	vp_set_kernel_sp(v->vp, v->start.rsp);
 	v->vp->kernel_cr3 = p2m[at.tables] << PAGE_SHIFT;
 	v->initialised = true;
 	v->state = VCPU_UP;

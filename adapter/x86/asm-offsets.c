@@ -23,7 +23,6 @@ void asm_offsets(void)
 	EMIT(VP_INFO, offsetof(struct vp, info));
 	EMIT(VP_KERNEL_SP, offsetof(struct vp, kernel_sp));
 	EMIT(VP_ENTER, offsetof(struct vp, enter));
-	EMIT(VP_ENTER_RSP, offsetof(struct vp, enter.rsp));
 	EMIT(VP_SYSCALL_MASK, offsetof(struct vp, syscall_mask));
 	EMIT(VP_KERNEL_CR3, offsetof(struct vp, kernel_cr3));
 	EMIT(VP_USER_CR3, offsetof(struct vp, user_cr3));

@@ -244,7 +244,6 @@ syscall_stub:
 	push %rcx
 	mov VP(VP_SYSCALL_MASK), %rcx
 	movb $1, (%rcx)
-	mov %rsp, VP(VP_ENTER_RSP)
 	lea VP(VP_ENTER), %rsp
 	swapgs
 .Liret_enter:
@@ -257,17 +256,15 @@ syscall_stub:
 	lea VP(VP_RESUME), %rsp
 	STUB_JUMP jmp, hypercall_not_iret
 
-	/* To a process, with upcalls unmasked and none pending; anything else goes the long way, which starts anew. */
-2:	mov 48(%rsp), %ecx
-	and $(RFLAGS_FORBIDDEN | RFLAGS_IF), %ecx
-	cmp $RFLAGS_IF, %ecx
-	jne 3f
-	testb $2, 40(%rsp)
+	/* To a process, which has upcalls unmasked, and with none pending; anything else goes the long way, which starts anew. */
+2:	testb $2, 40(%rsp)
 	jz 3f
 	mov VP(VP_INFO), %rcx
 	movb $0, 1(%rcx)
 	cmpb $0, (%rcx)
 	jne 3f
+	andq $~RFLAGS_FORBIDDEN, 48(%rsp)
+	orq $RFLAGS_IF, 48(%rsp)
 	pop %rax
 	pop %r11
 	pop %rcx
@@ -304,9 +301,7 @@ syscall_common:
 	movq $SEL_USER_DS, -8(%rax)
 	mov 8 + VP_SYSCALL_MASK(%rsp), %rcx
 	movb $1, (%rcx)
-	lea -56(%rax), %rcx
 	pop %rax
-	mov %rcx, VP_ENTER_RSP(%rsp)
 	add $VP_ENTER, %rsp
 	swapgs
 .Liret_syscall:
@@ -372,10 +367,8 @@ trap_general_protection:
 	jne 1f
 	cmpl $0, (%rsp)			/* error */
 	jne 1f
-	testb $2, 16(%rsp)		/* cs: from a process */
-	jnz 1f
-	testb $3, 16(%rsp)		/* from the adapter */
-	jz 1f
+	cmpw $SEL_KERNEL_CS, 16(%rsp)	/* not a process, not the adapter */
+	jne 1f
 	testb $RFLAGS_TF >> 8, 25(%rsp)
 	jnz 1f
 	push %rax

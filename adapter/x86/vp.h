@@ -42,14 +42,14 @@ struct vp {
 	 */
 	struct iret_frame resume;
 	/*
-	 * What a process's system call is entered by, rsp being filled in, where rip is CALLBACKTYPE_syscall, 0: none. An exception then is pushed over
-	 * `resume`: entry.S mends that.
+	 * What a process's system call is entered by, where rip is CALLBACKTYPE_syscall, 0: none. An exception then is pushed over `resume`: entry.S
+	 * mends that.
 	 */
 	struct iret_frame enter;
 	uint8_t *
 	    syscall_mask; /* the byte that a process's system call sets: the upcall mask, or no_mask below */
 	struct vcpu_info *info; /* where the guest put it */
-	uint64_t kernel_sp;     /* HYPERVISOR_stack_switch */
+	uint64_t kernel_sp;     /* vp_set_kernel_sp */
 	uint64_t syscall32_entry;
 	uint64_t sysenter_entry;
 	uint64_t event_entry;
@@ -81,6 +81,16 @@ _Static_assert(offsetof(struct vp, resume) == 8, "entry.S: what is pushed there 
 _Static_assert(offsetof(struct vp, enter) == 48,
 	       "entry.S: a fault there reaches resume and no further");
 _Static_assert(sizeof(struct vp) % 16 == 0, "the stack below struct vp is 16-byte aligned");
+
+/* Bytes that a system call leaves on the kernel's stack: rcx, r11, rip, cs, rflags, rsp, ss. */
+#define SYSCALL_FRAME_SIZE 56
+
+/* HYPERVISOR_stack_switch: where the kernel's stack begins when a process enters it. */
+static inline void vp_set_kernel_sp(struct vp *vp, uint64_t sp)
+{
+	vp->kernel_sp = sp & ~15ull;
+	vp->enter.rsp = vp->kernel_sp - SYSCALL_FRAME_SIZE;
+}
 
 /* The VP looks at the first trap from the guest: one that is not this one is to be kicked afterwards. */
 static inline void vp_ask(struct vp *vp, enum vp_ask ask)

@@ -437,7 +437,7 @@ static inline bool switch_l4(uint64_t m, uint64_t user_m)
 	return true;
 }
 
-static __attribute__((noinline)) long mmuext_two(const struct mmuext_op *ops)
+static inline long mmuext_two(const struct mmuext_op *ops)
 {
 	uint64_t cmd, m, user_cmd, user_m;
 
@@ -457,10 +457,12 @@ long do_mmuext_op(const struct mmuext_op *ops, uint32_t count, uint32_t *done, u
 	uint64_t cmd, arg1, arg2;
 
 	_Static_assert(sizeof(*ops) == 24, "xen.h: command and two words");
-	if (__builtin_expect((uint64_t)done | (domid ^ DOMID_SELF), 0) || count - 1 > 1)
+	if (__builtin_expect((uint64_t)done | (domid ^ DOMID_SELF), 0))
 		return mmuext_list(ops, count, done, domid);
 	if (count == 2)
 		return mmuext_two(ops);
+	if (count != 1)
+		return mmuext_list(ops, count, done, domid);
 	GUEST_LOAD(cmd, &ops->cmd, fault);
 	GUEST_LOAD(arg1, &ops->arg1, fault);
 	GUEST_LOAD(arg2, &ops->arg2, fault);

@@ -77,8 +77,12 @@ long do_set_segment_base(uint32_t which, uint64_t base)
 {
 	if (which != SEGBASE_GS_USER_SEL && !canonical_address(base))
 		return -XEN_EINVAL;
+	/* Ahead of the others: at each context switch to a process that has threads' storage. */
+	if (__builtin_expect(which == SEGBASE_FS, 1)) {
+		wrmsr(MSR_FS_BASE, base);
+		return 0;
+	}
 	switch (which) {
-	case SEGBASE_FS: wrmsr(MSR_FS_BASE, base); return 0;
 	/* The kernel asks, so its own base is the active one. */
 	case SEGBASE_GS_USER: wrmsr(MSR_KERNEL_GS_BASE, base); return 0;
 	case SEGBASE_GS_KERNEL: wrmsr(MSR_GS_BASE, base); return 0;
@@ -90,7 +94,7 @@ long do_set_segment_base(uint32_t which, uint64_t base)
 long do_stack_switch(uint64_t ss, uint64_t sp)
 {
 	(void)ss; /* in 64-bit mode ring 1 has one stack segment */
-	this_vp()->kernel_sp = sp & ~15ull;
+	vp_set_kernel_sp(this_vp(), sp);
 	return 0;
 }
 

@@ -72,7 +72,7 @@ static long load_context(struct vcpu *v, const struct vcpu_guest_context *c)
 	memcpy(v->gdt_frames, c->gdt_frames, pages * sizeof(*v->gdt_frames));
 	v->gdt_pages = pages;
 	vp->kernel_cr3 = l4 << PAGE_SHIFT;
-	vp->kernel_sp = c->kernel_sp & ~15ull;
+	vp_set_kernel_sp(vp, c->kernel_sp);
 	vp->event_entry = c->event_callback_eip;
 	vp->failsafe_entry = c->failsafe_callback_eip;
 	vp->enter.rip = c->syscall_callback_eip;
