@@ -30,7 +30,12 @@ $(BUILD)/tests/guest/xenstore: tests/host/xenstore.c | deps-stamp
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -o $@ $<
 
-ALL += $(BUILD)/tests/guest/xenstore
+# A file against its copy in memory.
+$(BUILD)/tests/guest/fsx: tests/guest/fsx.c | deps-stamp
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) -o $@ $<
+
+ALL += $(BUILD)/tests/guest/xenstore $(BUILD)/tests/guest/fsx
 
 INITRD_FILES := /init=$(USERLAND)/init /bin/compat=$(USERLAND)/compat /bin/exit=$(USERLAND)/exit \
 	/bin/ubench=$(BUILD)/bench/ubench
