@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Beside the host: starts a guest that writes to a disk of every format and flushes, kills the host at a random moment, checks the
 # images, and starts the guest again, which must find what it flushed. $1 kernel, $2 initrd, $3 adapter; tests/system/power-cut's
-# first lines say ROUNDS, DISKS (FORMAT or FORMAT-child) and WAY (--native or nothing).
+# first lines say ROUNDS, MEMORY, DISKS (FORMAT or FORMAT-child) and WAY (--native or nothing).
 [ -x /bin/ls ] || /bin/busybox --install -s /bin
 folder=$(mktemp -d)
 log=$folder/log
@@ -33,7 +33,7 @@ start() {
 		files="$files --disk $folder/$disk,format=${disk%-child}"
 	done
 	# shellcheck disable=SC2086
-	xenolith run $WAY ${3:+--adapter $3} --kernel "$1" --initrd "$2" --append "console=$CONSOLE $QUICK disks=$words $4" --memory 128M \
+	xenolith run $WAY ${3:+--adapter $3} --kernel "$1" --initrd "$2" --append "console=$CONSOLE $QUICK disks=$words $4" --memory $MEMORY \
 		$files </dev/null >"$log" 2>&1 &
 	host=$!
 }
