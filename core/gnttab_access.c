@@ -172,7 +172,8 @@ static inline __attribute__((always_inline)) int acquire_locked(struct gnttab *t
 int gnttab_acquire(struct gnttab *table, domid_t by, grant_ref_t ref, bool write,
 		   struct gnttab_page *page)
 {
-	return acquire_locked(table, by, ref, write, page);
+	return write ? acquire_locked(table, by, ref, true, page)
+		     : acquire_locked(table, by, ref, false, page);
 }
 
 unsigned gnttab_acquire_all(struct gnttab *table, domid_t by, const grant_ref_t *ref, unsigned nr,

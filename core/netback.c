@@ -71,8 +71,8 @@ void netback_finish(struct netback_slot *slot, int16_t status)
 	struct netback_queue *queue = slot->queue;
 	bool notify, idle, resumes;
 
-	while (slot->nr_refs)
-		gnttab_release(queue->grants, slot->ref[--slot->nr_refs], false);
+	gnttab_release_all(queue->grants, slot->ref, slot->nr_refs, false);
+	slot->nr_refs = 0;
 	lock_take(&queue->q.lock);
 	put_responses(queue, slot, status);
 	notify = xenring_push(&queue->tx);

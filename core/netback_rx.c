@@ -11,22 +11,19 @@ struct reader {
 	uint32_t at; /* in the piece */
 };
 
-static void read_pieces(struct reader *from, char *to, uint32_t len)
+static inline void read_pieces(struct reader *from, char *to, uint32_t len)
 {
-	while (len) {
-		uint32_t n = from->piece->len - from->at;
+	uint32_t left;
 
-		n = n < len ? n : len;
-		if (n)
-			memcpy(to, (const char *)from->piece->data + from->at, n);
-		from->at += n;
-		to += n;
-		len -= n;
-		if (from->at == from->piece->len) {
-			from->piece++;
-			from->at = 0;
-		}
+	while ((left = from->piece->len - from->at) < len) {
+		memcpy(to, (const char *)from->piece->data + from->at, left);
+		to += left;
+		len -= left;
+		from->piece++;
+		from->at = 0;
 	}
+	memcpy(to, (const char *)from->piece->data + from->at, len);
+	from->at += len;
 }
 
 /* Fills one posted page; its status for the response: the length, or an error. */

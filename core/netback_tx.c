@@ -29,18 +29,19 @@ static bool take_extras(struct netback_queue *queue, uint32_t *waiting, struct n
 static bool take_requests(struct netback_queue *queue, uint32_t waiting, struct netback_slot *slot,
 			  struct netback_frame *frame)
 {
-	struct netif_tx_request *request;
+	struct netif_tx_request *request = frame->request;
+	unsigned n = 0;
 
 	do {
-		if (slot->nr_requests == NET_SEGMENTS_MAX || !waiting--)
+		if (n == NET_SEGMENTS_MAX || !waiting--)
 			return false;
-		request = &frame->request[slot->nr_requests];
 		xenring_take_known(&queue->tx, request, NETBACK_ENTRY);
-		slot->id[slot->nr_requests++] = request->id;
-		if (slot->nr_requests == 1 && request->flags & NETTXF_extra_info &&
+		slot->id[n++] = request->id;
+		if (n == 1 && request->flags & NETTXF_extra_info &&
 		    !take_extras(queue, &waiting, slot, frame))
 			return false;
-	} while (request->flags & NETTXF_more_data);
+	} while (request++->flags & NETTXF_more_data);
+	slot->nr_requests = n;
 	return true;
 }
 
@@ -77,20 +78,40 @@ struct netback_slot *netback_take(struct netback_queue *queue, struct netback_fr
 	return slot;
 }
 
-static bool add_segment(struct netback_slot *slot, grant_ref_t ref, uint32_t offset, uint32_t len)
+/* Notes a piece, whose page comes later. */
+static inline bool add_segment(struct netback_slot *slot, grant_ref_t ref, uint32_t offset,
+			       uint32_t len)
 {
-	struct net_packet *packet = &slot->packet;
-	struct gnttab_page page;
+	unsigned i = slot->packet.nr_segments;
 
 	if (!len || offset + len > NETBACK_PAGE)
 		return false;
-	if (gnttab_acquire(slot->queue->grants, 0, ref, false, &page))
+	slot->ref[i] = ref;
+	slot->packet.segment[i].offset = (uint16_t)offset;
+	slot->packet.segment[i].len = (uint16_t)len;
+	slot->packet.nr_segments = i + 1;
+	return true;
+}
+
+/* Gets the pieces' pages; false where one is not granted, or not all of the piece. */
+static bool acquire_pages(struct netback_slot *slot)
+{
+	struct gnttab_page page[NET_SEGMENTS_MAX];
+	unsigned nr = slot->packet.nr_segments;
+
+	slot->nr_refs = gnttab_acquire_all(slot->queue->grants, 0, slot->ref, nr, false, page);
+	if (slot->nr_refs < nr)
 		return false;
-	slot->ref[slot->nr_refs++] = ref;
-	if (offset < page.offset || offset + len > (uint32_t)page.offset + page.len)
-		return false;
-	packet->segment[packet->nr_segments++] =
-	    (struct net_segment){page.mfn, page.va, offset, len};
+	for (unsigned i = 0; i < nr; i++) {
+		struct net_segment *segment = &slot->packet.segment[i];
+
+		segment->mfn = page[i].mfn;
+		segment->va = page[i].va;
+		if (page[i].len != GNTTAB_PAGE_SIZE &&
+		    (segment->offset < page[i].offset ||
+		     segment->offset + segment->len > page[i].offset + page[i].len))
+			return false;
+	}
 	return true;
 }
 
@@ -131,5 +152,5 @@ bool netback_prepare(struct netback_slot *slot, const struct netback_frame *fram
 	good = add_segment(slot, request[0].gref, request[0].offset, packet->len - rest);
 	for (unsigned i = 1; good && i < slot->nr_requests; i++)
 		good = add_segment(slot, request[i].gref, request[i].offset, request[i].size);
-	return good;
+	return good && acquire_pages(slot);
 }

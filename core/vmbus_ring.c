@@ -41,7 +41,8 @@ void vmbus_ring_init(struct vmbus_ring *ring, void *memory, size_t pages)
 }
 
 /* Copies into the ring at `at`, around its end, and returns the offset behind. */
-static uint32_t put(const struct vmbus_ring *ring, uint32_t at, const void *bytes, uint32_t length)
+static inline uint32_t put(const struct vmbus_ring *ring, uint32_t at, const void *bytes,
+			   uint32_t length)
 {
 	uint32_t first = ring->size - at;
 
@@ -108,6 +109,46 @@ static bool has_room(struct vmbus_ring *ring, uint32_t need, uint32_t *read)
 	return valid_index(ring, *read) && ring->size - distance(ring, *read, ring->own) > need;
 }
 
+/* Shows the consumer what lies between `start` and `at`. True where it must be told: only one that had read everything may be asleep. */
+static inline bool publish(struct vmbus_ring *ring, uint32_t start, uint32_t at)
+{
+	ring->own = at;
+	store(&ring->control->pending_send, 0, memory_order_relaxed);
+	store(&ring->control->write, at, memory_order_seq_cst);
+	return !load(&ring->control->interrupt_mask, memory_order_seq_cst) &&
+	       load(&ring->control->read, memory_order_seq_cst) == start;
+}
+
+unsigned vmbus_ring_complete(struct vmbus_ring *ring, const uint64_t *transaction, unsigned nr,
+			     uint64_t payload, bool *signal)
+{
+	struct {
+		struct vmbus_packet_header header;
+		uint64_t payload, trailer;
+	} wire = {.header = {.type = VMBUS_PACKET_COMPLETION,
+			     .payload_offset8 = sizeof(wire.header) / 8,
+			     .length8 = (sizeof(wire.header) + sizeof(wire.payload)) / 8},
+		  .payload = payload};
+	uint32_t read = load(&ring->control->read, memory_order_acquire);
+	uint32_t start = ring->own, at = start, room;
+	unsigned done = 0;
+
+	*signal = false;
+	if (!valid_index(ring, read)) {
+		return 0;
+	}
+	for (room = ring->size - distance(ring, read, start); done < nr && room > sizeof(wire);
+	     room -= sizeof(wire)) {
+		wire.header.transaction = transaction[done++];
+		wire.trailer = (uint64_t)at << 32;
+		at = put(ring, at, &wire, sizeof(wire));
+	}
+	if (done) {
+		*signal = publish(ring, start, at);
+	}
+	return done;
+}
+
 enum vmbus_ring_result vmbus_ring_send(struct vmbus_ring *ring,
 				       const struct vmbus_out_packet *packet, bool *signal)
 {
@@ -144,12 +185,7 @@ enum vmbus_ring_result vmbus_ring_send(struct vmbus_ring *ring,
 			at = put(ring, at, zeros, 8 - payload % 8);
 		at = put(ring, at, &trailer, sizeof(trailer));
 	}
-	ring->own = at;
-	store(&ring->control->pending_send, 0, memory_order_relaxed);
-	store(&ring->control->write, at, memory_order_seq_cst);
-	/* Only a consumer that had read everything may be asleep. */
-	*signal = !load(&ring->control->interrupt_mask, memory_order_seq_cst) &&
-		  load(&ring->control->read, memory_order_seq_cst) == start;
+	*signal = publish(ring, start, at);
 	return VMBUS_RING_OK;
 }
 

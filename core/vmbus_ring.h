@@ -55,6 +55,13 @@ struct vmbus_out_packet {
 enum vmbus_ring_result vmbus_ring_send(struct vmbus_ring *ring,
 				       const struct vmbus_out_packet *packet, bool *signal);
 
+/*
+ * Sends completions of so many transactions, each with the same 8 bytes, as far as there is room for them now, and tells of all at once. Returns how
+ * many; vmbus_ring_send() of the next one says what is wrong where these are not all.
+ */
+unsigned vmbus_ring_complete(struct vmbus_ring *ring, const uint64_t *transaction, unsigned nr,
+			     uint64_t payload, bool *signal);
+
 /* A packet received: copied into the caller's buffer, and checked so that each part lies in it. */
 struct vmbus_in_packet {
 	uint16_t type;

@@ -184,32 +184,43 @@ static bool receive_ranges(struct netvsc_queue *queue, const struct vmbus_in_pac
 
 /* ---- completions ---- */
 
+/* What a completion says, eight bytes on the wire. */
+static const union {
+	struct {
+		uint32_t type, status;
+	};
+	uint64_t word;
+} received = {.type = NVSP_SEND_RNDIS_PACKET_COMPLETE, .status = NVSP_STATUS_SUCCESS};
+
+_Static_assert(offsetof(struct nvsp_message, type) == 0 &&
+		   offsetof(struct nvsp_message, rndis_complete.status) == 4,
+	       "as in struct nvsp_message");
+
 static enum vmbus_ring_result complete(struct netvsc_queue *queue, uint64_t transaction)
 {
-	static const struct nvsp_message done = {
-	    .type = NVSP_SEND_RNDIS_PACKET_COMPLETE,
-	    .rndis_complete = {NVSP_STATUS_SUCCESS},
-	};
 	const struct vmbus_out_packet packet = {
 	    .type = VMBUS_PACKET_COMPLETION,
 	    .transaction = transaction,
-	    .payload[0] = {&done, 8},
+	    .payload[0] = {&received, sizeof(received)},
 	};
 
-	queue->quiet++;
 	return hv_channel_send_quietly(queue->channel, &packet);
 }
 
+/* As many at once as the ring has room for; the one after those asks for more. */
 static void pay(struct netvsc_queue *queue)
 {
-	unsigned paid = 0;
+	unsigned paid =
+	    hv_channel_complete_quietly(queue->channel, queue->owed, queue->nr_owed, received.word);
 
 	while (paid < queue->nr_owed && complete(queue, queue->owed[paid]) != VMBUS_RING_FULL)
 		paid++;
+	queue->quiet += paid;
 	queue->nr_owed -= paid;
 	memmove(queue->owed, queue->owed + paid, queue->nr_owed * sizeof(queue->owed[0]));
 }
 
+/* The completion follows once the ring has been emptied, with others. */
 static bool receive(struct netvsc_queue *queue, const struct vmbus_in_packet *packet)
 {
 	if (queue->nr_owed == NETVSC_OWED_MAX)
@@ -217,8 +228,7 @@ static bool receive(struct netvsc_queue *queue, const struct vmbus_in_packet *pa
 	queue->refused = queue->nr_owed == NETVSC_OWED_MAX;
 	if (queue->refused || !receive_ranges(queue, packet))
 		return false;
-	if (complete(queue, packet->transaction) == VMBUS_RING_FULL)
-		queue->owed[queue->nr_owed++] = packet->transaction;
+	queue->owed[queue->nr_owed++] = packet->transaction;
 	return true;
 }
 

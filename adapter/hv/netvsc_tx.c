@@ -237,18 +237,21 @@ static enum sent copy(struct netvsc_queue *queue, const struct net_packet *packe
 
 /* ---- the guest's pages ---- */
 
-static void add_range(struct direct *direct, uint64_t ma, uint32_t bytes)
+static void add_range(struct direct *direct, uint64_t frame, uint32_t offset, uint32_t bytes)
 {
-	direct->at[direct->direct.count].range = (struct vmbus_gpa_range){bytes, ma % NETVSC_PAGE};
-	direct->at[direct->direct.count++].frame = ma / NETVSC_PAGE;
+	uint32_t i = direct->direct.count++;
+
+	direct->at[i].range = (struct vmbus_gpa_range){bytes, offset};
+	direct->at[i].frame = frame;
 }
 
 /* Names `bytes` of the packet, from `from` on. */
 static void add_ranges(struct direct *direct, const struct net_packet *packet, uint32_t from,
 		       uint32_t bytes)
 {
-	for (unsigned i = 0; i < packet->nr_segments && bytes; i++) {
-		const struct net_segment *segment = &packet->segment[i];
+	const struct net_segment *segment = packet->segment, *end = segment + packet->nr_segments;
+
+	for (; segment < end && bytes; segment++) {
 		uint32_t n = segment->len;
 
 		if (from >= n) {
@@ -256,7 +259,7 @@ static void add_ranges(struct direct *direct, const struct net_packet *packet, u
 			continue;
 		}
 		n = n - from < bytes ? n - from : bytes;
-		add_range(direct, segment->mfn * NETVSC_PAGE + segment->offset + from, n);
+		add_range(direct, segment->mfn, segment->offset + from, n);
 		bytes -= n;
 		from = 0;
 	}
@@ -285,6 +288,7 @@ static enum sent send_part(struct netvsc_queue *queue, struct net_packet *packet
 {
 	uint32_t header = header_size(work);
 	struct direct direct;
+	uint64_t own_ma;
 	unsigned slot;
 	enum sent sent;
 	uint8_t *to;
@@ -297,7 +301,8 @@ static enum sent send_part(struct netvsc_queue *queue, struct net_packet *packet
 	write_header(to, work, nr_own + bytes, 0);
 	if (nr_own)
 		memcpy(to + header, own, nr_own);
-	add_range(&direct, queue->headers_ma + slot * NETVSC_HEADER_BYTES, header + nr_own);
+	own_ma = queue->headers_ma + slot * NETVSC_HEADER_BYTES;
+	add_range(&direct, own_ma / NETVSC_PAGE, own_ma % NETVSC_PAGE, header + nr_own);
 	add_ranges(&direct, packet, from, bytes);
 	sent = sent_of(
 	    send_message(queue, slot, ++queue->direct[slot].generation, NVSP_NO_SECTION, 0, &direct,

@@ -122,6 +122,9 @@ void hv_channel_flush_and_look(struct hv_channel *channel);
  */
 enum vmbus_ring_result hv_channel_send_quietly(struct hv_channel *channel,
 					       const struct vmbus_out_packet *packet);
+/* Likewise completions, as vmbus_ring_complete(). */
+unsigned hv_channel_complete_quietly(struct hv_channel *channel, const uint64_t *transaction,
+				     unsigned nr, uint64_t payload);
 /* This VP tells what it has sent quietly. */
 void hv_channel_speak(void);
 

@@ -223,19 +223,39 @@ void hv_channel_speak(void)
 	hv_channel_flush(channel);
 }
 
+/* The host would have to be told, and will be. */
+static void keep_quiet(struct hv_channel *channel)
+{
+	if (bus_quiet[vps_self()] != channel)
+		hv_channel_speak();
+	bus_quiet[vps_self()] = channel;
+	channel->quiet = true;
+}
+
 enum vmbus_ring_result hv_channel_send_quietly(struct hv_channel *channel,
 					       const struct vmbus_out_packet *packet)
 {
 	bool signal;
 	enum vmbus_ring_result result = send(channel, packet, &signal);
 
-	if (signal) {
-		if (bus_quiet[vps_self()] != channel)
-			hv_channel_speak();
-		bus_quiet[vps_self()] = channel;
-		channel->quiet = true;
-	}
+	if (signal)
+		keep_quiet(channel);
 	return result;
+}
+
+unsigned hv_channel_complete_quietly(struct hv_channel *channel, const uint64_t *transaction,
+				     unsigned nr, uint64_t payload)
+{
+	bool signal = false;
+	unsigned done = 0;
+
+	lock_take(&channel->out_lock);
+	if (channel->state == HV_CHANNEL_OPEN)
+		done = vmbus_ring_complete(&channel->out, transaction, nr, payload, &signal);
+	lock_drop(&channel->out_lock);
+	if (signal)
+		keep_quiet(channel);
+	return done;
 }
 
 enum vmbus_ring_result hv_channel_send_message(struct hv_channel *channel, const void *message,

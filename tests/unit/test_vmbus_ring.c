@@ -133,6 +133,51 @@ static void a_full_ring_takes_nothing_and_asks_for_a_signal(void **state)
 	assert_int_equal(w->producer.control->pending_send, 0);
 }
 
+/* Around the ring's end too; as many as fit; told of once. */
+static void completions_go_together_as_far_as_there_is_room(void **state)
+{
+	struct world *w = *state;
+	uint64_t transaction[400], next = 1, seen = 1, payload;
+	struct vmbus_in_packet in;
+	bool signal;
+
+	for (unsigned round = 0; round < 7; round++) {
+		unsigned done;
+
+		for (unsigned i = 0; i < 400; i++)
+			transaction[i] = next + i;
+		/* A packet of another length first, so that one of them goes around the end at each place. */
+		assert_int_equal(send_bytes(w, "12345678", 8 * (round % 4 == 0), &signal),
+				 VMBUS_RING_OK);
+		assert_int_equal(receive(w, &in), VMBUS_RING_OK);
+		vmbus_ring_release(&w->consumer);
+		done = vmbus_ring_complete(&w->producer, transaction, 400, 0x123456789abcdef0,
+					   &signal);
+		assert_true(signal);
+		assert_int_equal(done, (w->producer.size - 1) / 32);
+		assert_int_equal(vmbus_ring_complete(&w->producer, transaction, 1, 0, &signal), 0);
+		next += done;
+		while (receive(w, &in) == VMBUS_RING_OK) {
+			assert_int_equal(in.type, VMBUS_PACKET_COMPLETION);
+			assert_int_equal(in.flags, 0);
+			assert_true(in.transaction == seen);
+			assert_int_equal(in.extension_length, 0);
+			assert_int_equal(in.payload_length, sizeof(payload));
+			memcpy(&payload, in.payload, sizeof(payload));
+			assert_true(payload == 0x123456789abcdef0);
+			seen++;
+		}
+		assert_true(seen == next);
+		vmbus_ring_release(&w->consumer);
+	}
+	assert_int_equal(vmbus_ring_complete(&w->producer, transaction, 2, 0, &signal), 2);
+	assert_true(signal);
+	assert_int_equal(vmbus_ring_complete(&w->producer, transaction, 2, 0, &signal), 2);
+	assert_false(signal);
+	w->producer.control->read = 4;
+	assert_int_equal(vmbus_ring_complete(&w->producer, transaction, 2, 0, &signal), 0);
+}
+
 static void wrong_indices_break_the_ring(void **state)
 {
 	static const uint32_t wrong[] = {4, 4095, 4096, 8192, UINT32_MAX};
@@ -186,6 +231,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(only_the_packet_into_an_empty_ring_signals, setup,
 					    teardown),
 	    cmocka_unit_test_setup_teardown(a_full_ring_takes_nothing_and_asks_for_a_signal, setup,
+					    teardown),
+	    cmocka_unit_test_setup_teardown(completions_go_together_as_far_as_there_is_room, setup,
 					    teardown),
 	    cmocka_unit_test_setup_teardown(wrong_indices_break_the_ring, setup, teardown),
 	    cmocka_unit_test_setup_teardown(wrong_lengths_break_the_ring, setup, teardown),
