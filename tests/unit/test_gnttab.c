@@ -197,6 +197,32 @@ static void what_is_not_granted_is_not_had(void **state)
 	assert_int_equal(v1(w, 10)->flags, GTF_permit_access | GTF_readonly);
 }
 
+/* One after the other as by themselves; the same one twice, too. */
+static void several_are_had_up_to_the_first_that_is_not(void **state)
+{
+	const grant_ref_t refs[] = {9, 10, 9, 11, 10};
+	struct gnttab_page page[5] = {{0}};
+	struct world *w = *state;
+
+	*v1(w, 9) = (struct grant_entry_v1){GTF_permit_access, 0, GUEST_MFN + 2};
+	*v1(w, 10) = (struct grant_entry_v1){GTF_permit_access, 0, GUEST_MFN + 3};
+	*v1(w, 11) = (struct grant_entry_v1){GTF_permit_access | GTF_readonly, 0, GUEST_MFN + 4};
+	assert_int_equal(gnttab_acquire_all(&w->table, 0, refs, 5, true, page), 3);
+	assert_int_equal(page[0].mfn, GUEST_MFN + 2);
+	assert_ptr_equal(page[1].va, w->guest[3]);
+	assert_int_equal(page[2].len, 4096);
+	assert_int_equal(w->pins[9].users, 2);
+	assert_int_equal(v1(w, 11)->flags, GTF_permit_access | GTF_readonly);
+	gnttab_release_all(&w->table, refs, 2, true);
+	assert_int_equal(v1(w, 9)->flags, GTF_permit_access | GTF_reading | GTF_writing);
+	assert_int_equal(v1(w, 10)->flags, GTF_permit_access);
+	gnttab_release_all(&w->table, refs + 2, 1, true);
+	assert_int_equal(v1(w, 9)->flags, GTF_permit_access);
+	assert_int_equal(gnttab_acquire_all(&w->table, 0, refs, 5, false, page), 5);
+	gnttab_release_all(&w->table, refs, 5, false);
+	assert_int_equal(v1(w, 11)->flags, GTF_permit_access | GTF_readonly);
+}
+
 static void version_2_grants_parts_of_pages(void **state)
 {
 	struct world *w = *state;
@@ -411,6 +437,7 @@ int main(void)
 	    TEST(other_domains_are_refused),
 	    TEST(a_grant_is_used_and_released),
 	    TEST(what_is_not_granted_is_not_had),
+	    TEST(several_are_had_up_to_the_first_that_is_not),
 	    TEST_V2(version_2_grants_parts_of_pages),
 	    TEST(the_version_changes_only_when_idle),
 	    TEST(references_swap_when_idle),
