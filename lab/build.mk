@@ -60,4 +60,4 @@ ALL += $(BUILD)/tests/guest/flusher
 
 # Whole Debian systems on our own host; the first run bootstraps them.
 CHECK_TAP += tests/system/native tests/system/pv tests/system/power-cut
-CHECK_ALL_TAP += tests/system/native-all tests/system/pv-all tests/system/power-cut-all
+CHECK_ALL_TAP += tests/system/native-all tests/system/pv-all tests/system/power-cut-all tests/system/power-cut-pv
