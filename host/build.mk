@@ -43,7 +43,7 @@ $(eval $(call unit_test,net_finish,tests/unit/test_net_finish.c host/net_finish.
 # Each takes partitions of our own host, nested where need be.
 CHECK_TAP += tests/host/devices tests/host/control tests/host/network tests/host/pv-disks tests/host/pv-net tests/host/services \
 	tests/host/fio
-CHECK_ALL_TAP += tests/host/pv-disks-all tests/host/pv-net-all tests/host/fio-all tests/host/pv-files
+CHECK_ALL_TAP += tests/host/pv-disks-all tests/host/pv-net-all tests/host/fio-all tests/host/transfers tests/host/pv-files
 
 HOST_IC_SRC := $(HOST_VMBUS_SRC) $(wildcard host/ic/*.c) core/utf16.c
 $(eval $(call unit_test,ic,tests/unit/test_ic.c $(HOST_IC_SRC)))
