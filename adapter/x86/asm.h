@@ -180,11 +180,12 @@ static inline void irq_disable(void)
 	asm volatile("cli" : : : "memory");
 }
 
-/* Lets one pending interrupt in, or waits for one: sti shadows one instruction, so none is lost. */
-static inline void irq_wait(void)
-{
-	asm volatile("sti; hlt; cli" : : : "memory");
-}
+/*
+ * Lets one pending interrupt in, or waits for one: sti shadows one instruction, so none is lost. Where one arrives before the hlt all the same
+ * (traps.c), that is skipped.
+ */
+void irq_wait(void);
+extern const uint8_t irq_wait_hlt[];
 
 /* Lets pending interrupts in, without waiting. */
 static inline void irq_window(void)

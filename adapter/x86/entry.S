@@ -652,6 +652,15 @@ try_xsetbv:
 	xor %eax, %eax
 	ret
 
+/* void irq_wait(void) */
+	.globl irq_wait, irq_wait_hlt
+irq_wait:
+	sti
+irq_wait_hlt:
+	hlt
+	cli
+	ret
+
 /* bool load_gs_user(uint16_t selector): loads GS without touching the base of the other side; false if the selector is bad. */
 	.globl load_gs_user
 load_gs_user:

@@ -107,6 +107,19 @@ static void interrupt(unsigned vector)
 		log_warning("unexpected interrupt %#x", vector);
 }
 
+/*
+ * An interrupt that found the adapter at work or waiting. Two that no processor delivers are looked for, because a nested one in software does
+ * (docs/lab.md): with interrupts off it is a second delivery of one that is being handled; and one between sti and hlt would be slept over.
+ */
+static void interrupt_in_adapter(struct frame *f)
+{
+	if (!(f->rflags & RFLAGS_IF))
+		return;
+	if (f->rip == (uint64_t)irq_wait_hlt)
+		f->rip++;
+	interrupt(f->vector);
+}
+
 static void exception(struct frame *f)
 {
 	struct vp *vp = this_vp();
@@ -153,7 +166,9 @@ void trap_dispatch(struct frame *f)
 	} else if (f->vector == FRAME_SYSCALL) {
 		; /* only here for what is pending */
 	} else if (f->vector >= TRAP_EXCEPTIONS) {
-		if (f->vector >= VECTOR_KICK)
+		if (f->vector >= VECTOR_KICK && frame_from_adapter(f))
+			interrupt_in_adapter(f);
+		else if (f->vector >= VECTOR_KICK)
 			interrupt(f->vector);
 		else
 			guest_trap(this_vp(), f, f->vector, false);

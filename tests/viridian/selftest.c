@@ -70,6 +70,34 @@ static void kicked(void)
 	__atomic_fetch_add(&on[vps_self()].kicks, 1, __ATOMIC_SEQ_CST);
 }
 
+void trap_dispatch(struct frame *f);
+
+/* How many kicks were taken of one that finds the adapter at `rip`; *rip is where it goes on. */
+static unsigned kick_at(uint64_t *rip, uint64_t rflags)
+{
+	struct frame f = {.vector = VECTOR_KICK, .rip = *rip, .rflags = rflags};
+	unsigned before = on[vps_self()].kicks;
+
+	trap_dispatch(&f);
+	*rip = f.rip;
+	return on[vps_self()].kicks - before;
+}
+
+static bool an_interrupt_ahead_of_the_wait_ends_it(void)
+{
+	uint64_t at = (uint64_t)irq_wait_hlt, elsewhere = at - 1;
+
+	return kick_at(&at, RFLAGS_IF) == 1 && at == (uint64_t)irq_wait_hlt + 1 &&
+	       kick_at(&elsewhere, RFLAGS_IF) == 1 && elsewhere == (uint64_t)irq_wait_hlt - 1;
+}
+
+static bool with_interrupts_off_none_is_taken(void)
+{
+	uint64_t at = (uint64_t)irq_wait_hlt;
+
+	return kick_at(&at, 0) == 0;
+}
+
 static void pass_time(uint64_t ns)
 {
 	uint64_t until = clock_now() + ns;
@@ -439,6 +467,8 @@ static const struct {
     TEST(after_tlb_flush_page_nobody_sees_the_old_page),
     TEST(vps_that_flush_one_another_do_not_wait_for_ever),
     TEST(a_spin_hint_returns),
+    TEST(an_interrupt_ahead_of_the_wait_ends_it),
+    TEST(with_interrupts_off_none_is_taken),
 };
 #define TESTS (sizeof(tests) / sizeof(tests[0]))
 
