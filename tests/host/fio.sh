@@ -34,17 +34,30 @@ check() {
 }
 
 # As the script, and what the guest does.
-guest() {
+run() {
 	# shellcheck disable=SC2086
 	xenolith run $WAY ${3:+--adapter $3} --kernel "$1" --initrd "$2" --cpus 2 --memory 512M --disk "$4" $files </dev/null \
-		--append "console=$CONSOLE $QUICK what=$5 part=$PART loops=$LOOPS seed=$sum disks=$disks" || finish "the guest failed ($?)" 1
+		--append "console=$CONSOLE $QUICK what=$5 part=$PART loops=$LOOPS seed=$sum disks=$disks"
+}
+
+# The nested processor may kill a native guest (docs/lab.md): that is done again, once in all and aloud.
+guest() {
+	run "$@"
+	status=$?
+	if [ $status = 20 ] && [ "$WAY" ] && [ ! "$repeated" ]; then
+		repeated=yes
+		echo "# again: a native guest crashed on the nested processor"
+		run "$@"
+		status=$?
+	fi
+	[ $status = 0 ] || finish "the guest failed ($status)" 1
 	check $5
 }
 
 dd if=/dev/urandom of=seed bs=1M count=4 2>/dev/null
 sum=$(md5sum <seed)
 sum=${sum%% *}
-mib=128 disks= files=
+mib=128 disks= files= repeated=
 for disk in $DISKS; do
 	mib=$((mib + 1))
 	create $disk

@@ -51,18 +51,31 @@ look() {
 
 random() { echo $(($(od -An -N2 -tu2 /dev/urandom) * $1 / 65536)); }
 
+# The nested processor may kill a native guest (docs/lab.md). Such a start is made again, once in all and aloud: true where it may be.
+again() {
+	[ "$WAY" ] && [ ! "$repeated" ] && grep -q 'xenolith: the guest crashed' "$log" || return 1
+	repeated=yes
+	echo "# again: a native guest crashed on the nested processor"
+	look
+}
+
 wait_for() {
 	until grep -q "$1" "$log"; do
-		grep -q 'flusher:.* bad' "$log" || ! kill -0 $host 2>/dev/null && bad "the guest fails"
+		grep -q 'flusher:.* bad' "$log" && bad "the guest fails"
+		if ! kill -0 $host 2>/dev/null; then
+			again || bad "the guest fails"
+			start "$kernel" "$initrd" "$adapter" ""
+		fi
 		sleep 0.1
 	done
 }
 
+kernel=$1 initrd=$2 adapter=$3 repeated=
 create
 round=0 early=0
 while [ $round -lt "$ROUNDS" ]; do
 	round=$((round + 1))
-	start "$1" "$2" "$3" ""
+	start "$kernel" "$initrd" "$adapter" ""
 	# Now and then while it opens its images, and replays what the kill before left; else when it flushes.
 	if [ $((round % 4)) = 0 ]; then
 		early=$((early + 1))
@@ -77,8 +90,12 @@ while [ $round -lt "$ROUNDS" ]; do
 	look
 	echo "cut: $round, at $(cut -d' ' -f1 /proc/uptime) s, after $milliseconds ms:" $(cat $(for d in $DISKS; do echo $d.state; done))
 done
-start "$1" "$2" "$3" stop
+start "$kernel" "$initrd" "$adapter" stop
 wait $host
+if again; then
+	start "$kernel" "$initrd" "$adapter" stop
+	wait $host
+fi
 for disk in $DISKS; do
 	read -r mib flushed <$disk.state
 	grep -q "flusher: $mib all is there up to $flushed[^0-9]" "$log" || bad "$disk: not all of $flushed is there"
