@@ -51,13 +51,15 @@ def lab(*args, initrd=INITRD, append="", seconds=180):
 def run(command):
     """
     Runs lab/run, or what ends as it does, and returns a Result. What the lab's own faults ended is done again, once and aloud: the nested
-    processor may deliver an interrupt twice (docs/lab.md), which a kernel in ring 0 now and then dies of.
+    processor may deliver an interrupt twice (docs/lab.md), which a kernel in ring 0 now and then dies of, or spins for ever.
     """
     for _ in range(2):
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         result = Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
-        if result.code == CRASHED and "--native" in command and NESTED in result.err and not result.saw("sysrq triggered crash"):
-            print("# again: a native guest crashed on the nested processor: %s" % result.last_words(), flush=True)
+        lost = result.code in (CRASHED, TIMED_OUT) and not result.saw("sysrq triggered crash")
+        if lost and "--native" in command and NESTED in result.err:
+            print("# again: a native guest %s on the nested processor: %s"
+                  % ("crashed" if result.code == CRASHED else "hung", result.last_words()), flush=True)
         elif result.code != LAB_FAILED:
             break
     return result
