@@ -39,10 +39,7 @@ static void connect_all(void)
 
 void test_main(void)
 {
-	static const struct {
-		const char *name;
-		void (*run)(void);
-	} parts[] = {
+	static const struct part parts[] = {
 	    {"grants", bad_grants},
 	    {"segments", bad_segments},
 	    {"sectors", bad_sectors},
@@ -64,11 +61,5 @@ void test_main(void)
 	model_init();
 	grant_badly();
 	connect_all();
-	for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		uint64_t start = system_time();
-
-		parts[i].run();
-		others_go_on();
-		say("%s: %lu ms", parts[i].name, (system_time() - start) / 1000000);
-	}
+	run_parts(parts, sizeof(parts) / sizeof(parts[0]), others_go_on);
 }

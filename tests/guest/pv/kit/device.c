@@ -113,3 +113,14 @@ void device_restart(struct device *d)
 	device_set_state(d, XenbusStateInitialising);
 	device_wait(d, XenbusStateInitWait);
 }
+
+void run_parts(const struct part *parts, unsigned nr, void (*after)(void))
+{
+	for (unsigned i = 0; i < nr; i++) {
+		uint64_t start = system_time();
+
+		parts[i].run();
+		after();
+		say("%s: %lu ms", parts[i].name, (system_time() - start) / 1000000);
+	}
+}

@@ -43,6 +43,13 @@ void device_notify(const struct device *d);
 /* Lets go, and waits until the back end is ready for a new start. */
 void device_restart(struct device *d);
 
+/* Parts of a test that uses devices: `after` follows each, and how long it took is said. */
+struct part {
+	const char *name;
+	void (*run)(void);
+};
+void run_parts(const struct part *parts, unsigned nr, void (*after)(void));
+
 /* blkfront.c */
 #define BLOCK_RING 32u /* requests of one page */
 

@@ -72,12 +72,15 @@ static void connect_all(void)
 	others_go_on();
 }
 
+static void all_go_on(void)
+{
+	check(netfront_alive(&x));
+	others_go_on();
+}
+
 void test_main(void)
 {
-	static const struct {
-		const char *name;
-		void (*run)(void);
-	} parts[] = {
+	static const struct part parts[] = {
 	    {"grants", bad_grants},
 	    {"sizes", bad_sizes},
 	    {"chains", bad_chains},
@@ -98,12 +101,5 @@ void test_main(void)
 	grants_init();
 	prepare();
 	connect_all();
-	for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		uint64_t start = system_time();
-
-		parts[i].run();
-		check(netfront_alive(&x));
-		others_go_on();
-		say("%s: %lu ms", parts[i].name, (system_time() - start) / 1000000);
-	}
+	run_parts(parts, sizeof(parts) / sizeof(parts[0]), all_go_on);
 }
