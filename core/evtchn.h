@@ -35,7 +35,10 @@ struct evtchn_env {
 	void (*unmap)(void *ctx, void *page);
 };
 
-/* Called when the guest sends on an internal channel; on the sender's processor, without locks. Must not block. */
+/*
+ * Called when the guest sends on an internal channel; on the sender's processor, without locks. Must not block. Also, with EVTCHN_NO_PORT, when
+ * the guest has closed the channel, perhaps more than once.
+ */
 typedef void (*evtchn_callback)(void *ctx, evtchn_port_t port);
 
 struct evtchn_port {

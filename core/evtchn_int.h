@@ -72,6 +72,8 @@ void evtchn_raise(struct evtchn *ev, evtchn_port_t port, uint64_t word);
 /* The guest sends on an internal channel; it closes one, with the lock held. */
 void evtchn_internal_call(struct evtchn *ev, uint32_t handle, evtchn_port_t port);
 void evtchn_internal_free(struct evtchn *ev, uint32_t handle);
+/* Without the lock: tells those whose channels the guest has closed. */
+void evtchn_internal_tell_closed(struct evtchn *ev);
 
 /* Sets the vCPU's evtchn_upcall_pending and kicks it if that is new. */
 void evtchn_mark_upcall(struct evtchn *ev, unsigned vcpu);

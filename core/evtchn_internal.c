@@ -25,6 +25,12 @@ void evtchn_internal_call(struct evtchn *ev, uint32_t handle, evtchn_port_t port
 		callback(ctx, port);
 }
 
+void evtchn_internal_tell_closed(struct evtchn *ev)
+{
+	for (uint32_t i = 0; i < ev->c.nr_internals; i++)
+		evtchn_internal_call(ev, i, EVTCHN_NO_PORT);
+}
+
 /* With the lock: a free handle, or -1. */
 static int free_handle(const struct evtchn *ev)
 {

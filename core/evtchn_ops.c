@@ -132,14 +132,18 @@ static void close_port(struct evtchn *ev, evtchn_port_t port)
 
 int evtchn_close(struct evtchn *ev, struct evtchn_close *arg)
 {
+	bool internal;
 	int rc = 0;
 
 	lock_take(&ev->lock);
+	internal = evtchn_state(evtchn_word_of(ev, arg->port)) == EVTCHN_INTERNAL;
 	if (evtchn_valid(ev, arg->port))
 		close_port(ev, arg->port);
 	else
 		rc = -XEN_EINVAL;
 	lock_drop(&ev->lock);
+	if (internal)
+		evtchn_internal_tell_closed(ev);
 	return rc;
 }
 
@@ -266,6 +270,7 @@ int evtchn_reset(struct evtchn *ev, struct evtchn_reset *arg)
 		evtchn_fifo_destroy(ev);
 	}
 	lock_drop(&ev->lock);
+	evtchn_internal_tell_closed(ev);
 	return 0;
 }
 

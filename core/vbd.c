@@ -40,8 +40,18 @@ static void poll(struct vbd_queue *vq)
 
 static void on_event(void *ctx, evtchn_port_t port)
 {
-	(void)port;
-	poll(ctx);
+	struct vbd_queue *vq = ctx;
+	const struct vbd_env *env;
+
+	if (port != EVTCHN_NO_PORT) {
+		poll(vq);
+		return;
+	}
+	vq->vbd->let_go = true;
+	/* None where what was this disk's is just becoming another's. */
+	env = vq->vbd->env;
+	if (env)
+		env->work(vq->vbd->ctx, vq->vbd);
 }
 
 static struct vbd *of(struct xenbus_device *device)
@@ -187,6 +197,7 @@ static int connect_front(struct xenbus_device *bus)
 	if (rc || !nr_queues)
 		return -XEN_EINVAL;
 	vbd->nr_queues = nr_queues;
+	vbd->let_go = false;
 	for (unsigned i = 0; !rc && i < nr_queues; i++)
 		rc = connect_queue(&vbd->queues[i], abi, 1u << order);
 	return rc ? rc : describe(bus);
@@ -209,6 +220,19 @@ static void tear_down(struct vbd *vbd)
 	for (unsigned i = 0; i < vbd->nr_queues; i++)
 		release_ring(&vbd->queues[i]);
 	vbd->nr_queues = 0;
+}
+
+/*
+ * Linux's blkfront stops its queues, writes that it is closed, and then waits for the requests that it has: for the one that came between, too,
+ * which is on no ring. An event, though nothing is new, makes it put that there. Its rings have come to their end when it closes their channels.
+ */
+static bool front_closed(struct xenbus_device *bus)
+{
+	struct vbd *vbd = of(bus);
+
+	for (unsigned i = 0; i < vbd->nr_queues; i++)
+		evtchn_internal_notify(vbd->evtchn, vbd->queues[i].channel);
+	return vbd->let_go;
 }
 
 static bool disconnect(struct xenbus_device *bus)
@@ -239,6 +263,7 @@ static void removed(struct xenbus_device *bus)
 static const struct xenbus_ops ops = {.type = "vbd",
 				      .offer = offer,
 				      .connect = connect,
+				      .front_closed = front_closed,
 				      .disconnect = disconnect,
 				      .removed = removed};
 
@@ -266,11 +291,6 @@ void vbd_unplug(struct vbd *vbd)
 	xenbus_unplug(&vbd->bus);
 }
 
-void vbd_remove(struct vbd *vbd)
-{
-	xenbus_remove(&vbd->bus);
-}
-
 void vbd_resized(struct vbd *vbd)
 {
 	if (!vbd->bus.connected)
@@ -283,10 +303,13 @@ void vbd_progress(struct vbd *vbd)
 {
 	if (vbd->broken) {
 		vbd->broken = false;
-		xenbus_fail(&vbd->bus, "the ring's indices are out of range");
+		if (vbd->bus.connected)
+			xenbus_fail(&vbd->bus, "the ring's indices are out of range");
 	}
 	if (!vbd->busy && !vbd->bus.connected) {
 		tear_down(vbd);
 		xenbus_stopped(&vbd->bus);
+	} else if (vbd->let_go) {
+		xenbus_let_go(&vbd->bus);
 	}
 }

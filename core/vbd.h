@@ -3,7 +3,7 @@
  * A virtual block device of the guest: a disk offered through xenstore, connected to blkfront's rings and event channels, one
  * blkback queue each.
  *
- * vbd_add, _unplug, _remove, _resized and _progress run under the store's lock, as do the xenstore callbacks behind them. I/O
+ * vbd_add, _unplug, _resized and _progress run under the store's lock, as do the xenstore callbacks behind them. I/O
  * runs without it.
  */
 #pragma once
@@ -48,6 +48,7 @@ struct vbd {
 	unsigned slots_per_queue;
 	_Atomic unsigned busy; /* queues that were started and are not idle */
 	atomic_bool broken;
+	atomic_bool let_go; /* the front end has closed a channel */
 };
 
 /* What the caller provides: `queues` and `slots` zeroed, max_queues times slots_per_queue of the latter. */
@@ -69,8 +70,8 @@ struct vbd_config {
 int vbd_add(struct vbd *vbd, const struct vbd_config *config, unsigned number);
 /* xvda, xvdb … for index 0, 1 …: 202 << 8 | index << 4, and beyond 16 disks the extended form (docs: vbd-interface). */
 unsigned vbd_number(unsigned index);
+/* Asks the guest to let go of the disk, whose requests go on meanwhile; env->removed follows. */
 void vbd_unplug(struct vbd *vbd);
-void vbd_remove(struct vbd *vbd);
 /* disk->nr_sectors has changed. */
 void vbd_resized(struct vbd *vbd);
 void vbd_progress(struct vbd *vbd);

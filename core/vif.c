@@ -280,11 +280,6 @@ void vif_unplug(struct vif *vif)
 	xenbus_unplug(&vif->bus);
 }
 
-void vif_remove(struct vif *vif)
-{
-	xenbus_remove(&vif->bus);
-}
-
 void vif_progress(struct vif *vif)
 {
 	if (vif->broken) {

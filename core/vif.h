@@ -3,7 +3,7 @@
  * A virtual network interface of the guest: a network device offered through xenstore, connected to netfront's rings and event
  * channels, one netback queue each.
  *
- * vif_add, _unplug, _remove and _progress run under the store's lock, as do the xenstore callbacks behind them. Packets move without
+ * vif_add, _unplug and _progress run under the store's lock, as do the xenstore callbacks behind them. Packets move without
  * it. What the front end can take is in each queue's `peer` once it is connected.
  *
  * Not offered: multicast control (everything is delivered), the control ring (hashing is the front end's own choice).
@@ -75,5 +75,4 @@ int vif_add(struct vif *vif, const struct vif_config *config, unsigned number);
  */
 void vif_link(struct vif *vif, bool up);
 void vif_unplug(struct vif *vif);
-void vif_remove(struct vif *vif);
 void vif_progress(struct vif *vif);

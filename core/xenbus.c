@@ -121,7 +121,7 @@ static void connect_device(struct xenbus_device *device)
 
 static void on_front_state(void *ctx, const char *path);
 
-static void forget(struct xenbus_device *device)
+static void withdraw(struct xenbus_device *device)
 {
 	char path[NODE_MAX];
 
@@ -129,17 +129,21 @@ static void forget(struct xenbus_device *device)
 	xs_local_unwatch(device->store, path, on_front_state, device);
 	xs_local_rm(device->store, device->front);
 	xs_local_rm(device->store, device->back);
-	device->ops->removed(device);
 }
 
 /* The front end has let go and we have stopped. */
 static void closed(struct xenbus_device *device)
 {
-	set_state(device, XenbusStateClosed);
-	if (device->leaving)
-		forget(device);
-	else if (front_state(device) == XenbusStateInitialising)
-		set_state(device, XenbusStateInitWait);
+	if (!device->withdrawn)
+		set_state(device, XenbusStateClosed);
+	if (!device->leaving) {
+		if (front_state(device) == XenbusStateInitialising)
+			set_state(device, XenbusStateInitWait);
+		return;
+	}
+	if (!device->withdrawn)
+		withdraw(device);
+	device->ops->removed(device);
 }
 
 static void disconnect(struct xenbus_device *device)
@@ -160,10 +164,31 @@ void xenbus_stopped(struct xenbus_device *device)
 	closed(device);
 }
 
+static void front_closed(struct xenbus_device *device)
+{
+	if (device->state == XenbusStateClosed && !device->leaving)
+		return;
+	if (!device->leaving || !device->connected || !device->ops->front_closed ||
+	    device->ops->front_closed(device)) {
+		disconnect(device);
+		return;
+	}
+	set_state(device, XenbusStateClosed);
+	withdraw(device);
+	device->connected = false;
+	device->withdrawn = true;
+}
+
+void xenbus_let_go(struct xenbus_device *device)
+{
+	if (device->withdrawn)
+		disconnect(device);
+}
+
 /* The front end has started (again): offer ourselves. */
 static void restart(struct xenbus_device *device)
 {
-	if (device->leaving || device->stopping)
+	if (device->stopping)
 		return;
 	if (device->connected) /* without having closed: the guest's kernel was replaced */
 		disconnect(device);
@@ -184,7 +209,7 @@ static void on_front_state(void *ctx, const char *path)
 		if (device->state != XenbusStateClosed)
 			set_state(device, XenbusStateClosing);
 		break;
-	case XenbusStateClosed:
+	case XenbusStateClosed: front_closed(device); break;
 	case XenbusStateUnknown:
 		if (device->state != XenbusStateClosed || device->leaving)
 			disconnect(device);
@@ -255,10 +280,4 @@ void xenbus_unplug(struct xenbus_device *device)
 			  XenbusStateClosing); /* the front end closes, which brings us on */
 	else if (!device->stopping)
 		disconnect(device);
-}
-
-void xenbus_remove(struct xenbus_device *device)
-{
-	device->leaving = true;
-	disconnect(device);
 }

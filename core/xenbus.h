@@ -24,6 +24,11 @@ struct xenbus_ops {
 	int (*offer)(struct xenbus_device *device);
 	/* The front end's parameters are there: connect, and write what it reads afterwards. */
 	int (*connect)(struct xenbus_device *device);
+	/*
+	 * The front end of a device that is being unplugged has written that it is closed. True when it has let go of all it shares with us; else
+	 * it is served on, without its nodes, until xenbus_let_go(). May be NULL: then what it has written is what counts.
+	 */
+	bool (*front_closed)(struct xenbus_device *device);
 	/* The front end is leaving or gone: stop. True when stopped, else xenbus_stopped() follows. Also called when not connected. */
 	bool (*disconnect)(struct xenbus_device *device);
 	/* After a removal that was asked for: the nodes are gone and the device is the caller's again. */
@@ -38,16 +43,17 @@ struct xenbus_device {
 	char front[XENBUS_PATH_MAX], back[XENBUS_PATH_MAX];
 	enum xenbus_state state; /* ours */
 	bool connected, stopping;
-	bool leaving; /* removal was asked for */
+	bool leaving;   /* removal was asked for */
+	bool withdrawn; /* the nodes are gone, the front end has not let go yet */
 };
 
 /* Creates both ends and waits for the front end; runs ops->offer. 0 or a negative XEN_E*. */
 int xenbus_add(struct xenbus_device *device, const struct xenbus_ops *ops, struct xs_store *store,
 	       domid_t domid, unsigned id);
-/* Asks the front end to let go; ops->removed follows once it has. */
+/* Asks the front end to let go, and serves it until then; ops->removed follows once it has, at once where none is connected. */
 void xenbus_unplug(struct xenbus_device *device);
-/* Takes the device away without asking; ops->removed follows as soon as it has stopped. */
-void xenbus_remove(struct xenbus_device *device);
+/* What ops->front_closed waited for has come; does nothing in any other state. */
+void xenbus_let_go(struct xenbus_device *device);
 /* What ops->disconnect could not do at once is done. */
 void xenbus_stopped(struct xenbus_device *device);
 /* Tells the front end, by writing the state again, to read the description again: a disk has been resized. */

@@ -167,7 +167,7 @@ void xen_block_remove(struct block_disk *disk)
 	store_enter();
 	d = of(disk);
 	if (d)
-		vbd_remove(&d->vbd);
+		vbd_unplug(&d->vbd);
 	store_leave();
 }
 

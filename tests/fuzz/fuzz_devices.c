@@ -311,9 +311,15 @@ static void end(void)
 	struct input nothing = {NULL, NULL};
 
 	if (w.has_vbd)
-		vbd_remove(&w.vbd);
+		vbd_unplug(&w.vbd);
 	if (w.has_vif)
-		vif_remove(&w.vif);
+		vif_unplug(&w.vif);
+	/* The front ends are no more. */
+	w.allocations = 0; /* from here on there is memory */
+	xs_local_rm(&w.store, VBD "state");
+	xs_local_rm(&w.store, VIF "state");
+	evtchn_reset(&w.evtchn, &(struct evtchn_reset){DOMID_SELF});
+	xs_deliver(&w.store);
 	for (unsigned i = 0; i < HELD; i++) {
 		uint8_t index = i;
 

@@ -80,7 +80,9 @@ static int teardown(void **state)
 	struct world *w = *state;
 
 	if (!w->removals)
-		vbd_remove(&w->vbd);
+		vbd_unplug(&w->vbd);
+	if (!w->removals && !w->vbd.bus.withdrawn)
+		xen_side_front_leaves(&w->xen, FRONT);
 	assert_int_equal(w->removals, 1);
 	xen_side_end(&w->xen);
 	free(w);
@@ -106,6 +108,11 @@ static void front_state(struct world *w, enum xenbus_state state)
 {
 	set(w, FRONT "/state", state);
 	xs_deliver(&w->xen.store);
+}
+
+static void close_channel(struct world *w)
+{
+	assert_int_equal(evtchn_close(&w->xen.evtchn, &(struct evtchn_close){w->port[0]}), 0);
 }
 
 static void make_ring(struct world *w, unsigned queue)
@@ -278,6 +285,8 @@ static void unplugging_waits_for_the_front_end(void **state)
 	assert_int_equal(one_read(w, 0), BLKIF_RSP_OKAY); /* it still works */
 	front_state(w, XenbusStateClosing);
 	assert_int_equal(w->removals, 0);
+	assert_true(exists(w, BACK));
+	close_channel(w);
 	front_state(w, XenbusStateClosed);
 	assert_int_equal(w->removals, 1);
 	assert_false(exists(w, FRONT));
@@ -323,10 +332,59 @@ static void a_removal_waits_for_requests_in_flight(void **state)
 	w->disk.ops = &slow_ops;
 	connect_one(w);
 	one_read(w, 0);
-	vbd_remove(&w->vbd);
+	vbd_unplug(&w->vbd);
+	close_channel(w);
+	front_state(w, XenbusStateClosed);
 	assert_int_equal(w->removals, 0);
 	block_complete(&w->disk, w->held, BLOCK_ERROR);
 	vbd_progress(&w->vbd);
+	assert_int_equal(w->removals, 1);
+	assert_false(exists(w, FRONT));
+}
+
+/* What Linux's blkfront does while xenwatch waits for its last requests: only its channel's end says that there are none. */
+static void requests_after_closing_are_answered(void **state)
+{
+	struct world *w = *state;
+
+	connect_one(w);
+	vbd_unplug(&w->vbd);
+	assert_false(evtchn_is_pending(&w->xen.evtchn, w->port[0]));
+	front_state(w, XenbusStateClosed);
+	assert_false(exists(w, FRONT));
+	assert_true(evtchn_is_pending(&w->xen.evtchn, w->port[0])); /* told to look */
+	assert_int_equal(one_read(w, 0), BLKIF_RSP_OKAY);
+	vbd_resized(&w->vbd);
+	vbd_progress(&w->vbd);
+	assert_int_equal(w->removals, 0);
+	assert_false(exists(w, BACK));
+	close_channel(w);
+	assert_int_equal(w->works, 1);
+	vbd_progress(&w->vbd);
+	assert_int_equal(w->removals, 1);
+	assert_int_equal(w->xen.memory.pins[0].users, 0);
+}
+
+static void a_front_end_that_let_go_first_is_not_waited_for(void **state)
+{
+	struct world *w = *state;
+
+	connect_one(w);
+	vbd_unplug(&w->vbd);
+	close_channel(w);
+	vbd_progress(&w->vbd);
+	assert_int_equal(w->removals, 0);
+	front_state(w, XenbusStateClosed);
+	assert_int_equal(w->removals, 1);
+}
+
+static void a_new_kernel_lets_go_of_an_unplugged_device(void **state)
+{
+	struct world *w = *state;
+
+	connect_one(w);
+	vbd_unplug(&w->vbd);
+	front_state(w, XenbusStateInitialising);
 	assert_int_equal(w->removals, 1);
 	assert_false(exists(w, FRONT));
 }
@@ -396,6 +454,9 @@ int main(void)
 	    TEST(an_unconnected_device_unplugs_at_once),
 	    TEST(closing_waits_for_requests_in_flight),
 	    TEST(a_removal_waits_for_requests_in_flight),
+	    TEST(requests_after_closing_are_answered),
+	    TEST(a_front_end_that_let_go_first_is_not_waited_for),
+	    TEST(a_new_kernel_lets_go_of_an_unplugged_device),
 	    TEST(a_broken_ring_closes_the_device),
 	    TEST(requests_put_before_the_connection_are_served),
 	    TEST(a_removed_front_directory_closes_the_device),

@@ -85,7 +85,9 @@ static int teardown(void **state)
 	struct world *w = *state;
 
 	if (!w->removals)
-		vif_remove(&w->vif);
+		vif_unplug(&w->vif);
+	if (!w->removals)
+		xen_side_front_leaves(&w->xen, FRONT);
 	assert_int_equal(w->removals, 1);
 	xen_side_end(&w->xen);
 	free(w);

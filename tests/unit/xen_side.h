@@ -90,6 +90,13 @@ static inline uint64_t xen_side_get(struct xen_side *x, const char *path)
 	return value;
 }
 
+/* The front end, whose directory is `path`, is no more. */
+static inline void xen_side_front_leaves(struct xen_side *x, const char *path)
+{
+	assert_int_equal(xs_local_rm(&x->store, path), 0);
+	xs_deliver(&x->store);
+}
+
 static inline evtchn_port_t xen_side_port(struct xen_side *x)
 {
 	struct evtchn_alloc_unbound alloc = {.dom = DOMID_SELF, .remote_dom = 0};
