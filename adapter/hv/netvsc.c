@@ -213,6 +213,14 @@ static void created(struct hv_channel *channel, uint32_t gpadl, bool good)
 	netvsc_setup_shared(channel->device, gpadl, good);
 }
 
+/* Where the host takes the adapter away it says so of each channel. Of one whose primary channel broke nobody else ends the others. */
+static void give_up_queues(struct netvsc *device)
+{
+	for (unsigned i = 1; i < device->nr_queues; i++)
+		if (device->queue[i].channel)
+			hv_channel_give_up(device->queue[i].channel);
+}
+
 static void rescinded(struct hv_channel *channel)
 {
 	struct netvsc *device = channel->device;
@@ -227,6 +235,8 @@ static void rescinded(struct hv_channel *channel)
 		netvsc_setup_ended(device);
 		if (device->ready)
 			xen_net_remove(&device->net);
+		if (!channel->rescinded)
+			give_up_queues(device);
 	}
 	let_go(device);
 }

@@ -138,6 +138,11 @@ enum vmbus_ring_result hv_channel_complete(struct hv_channel *channel, uint64_t 
 /* Takes up again the packet that `packet` refused, on any VP. */
 void hv_channel_resume(struct hv_channel *channel);
 
+/*
+ * On VP 0: as though the host had broken the channel's ring. `rescinded` is called before this returns, unless it has been already.
+ */
+void hv_channel_give_up(struct hv_channel *channel);
+
 /* After `rescinded`: the driver does not know the channel any more; its number goes back to the host. */
 void hv_channel_release(struct hv_channel *channel);
 

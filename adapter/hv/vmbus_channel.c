@@ -388,6 +388,11 @@ void hv_channel_resume(struct hv_channel *channel)
 void bus_channel_rescinded(struct hv_channel *channel)
 {
 	channel->rescinded = true;
+	hv_channel_give_up(channel);
+}
+
+void hv_channel_give_up(struct hv_channel *channel)
+{
 	if (channel->state != HV_CHANNEL_GONE)
 		bus_channel_lost(channel);
 }

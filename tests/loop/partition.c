@@ -87,7 +87,7 @@ static bool deliver_events(struct partition *p)
 
 static bool turn_once(struct partition *p)
 {
-	bool any = loop_turn(&p->loop, 0);
+	bool any = !p->stuck && loop_turn(&p->loop, 0);
 
 	for (; p->tail != p->head; any = true) {
 		unsigned i = p->tail++ % PARTITION_MESSAGES;

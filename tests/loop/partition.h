@@ -32,6 +32,7 @@ struct partition {
 		int fd;
 	} hook[PARTITION_HOOKS];
 	unsigned signals, interrupts; /* to the host, to the guest */
+	bool stuck;                   /* the servers do not look at what they are sent */
 	bool prompt; /* what the host is signalled it has done before the client goes on */
 	/* Whether threads of a server's are at work; NULL: it has none. */
 	bool (*busy)(void *server);

@@ -123,7 +123,7 @@ static const struct net_backend_ops backend_ops = {.send = backend_send, .resume
 
 /* ---- the world ---- */
 
-static void start(unsigned vps, unsigned mtu)
+static void create(unsigned vps, unsigned mtu)
 {
 	device = NULL;
 	queues = removals = links = nr_received = nr_sent = nr_out = resumes = 0;
@@ -133,6 +133,11 @@ static void start(unsigned vps, unsigned mtu)
 	partition_create(&part);
 	server = netvsp_create(part.bus, 0, CLIENT_VPS, address, &backend);
 	client_netvsc_start(vps, mtu);
+}
+
+static void start(unsigned vps, unsigned mtu)
+{
+	create(vps, mtu);
 	hv_vmbus_connect();
 	partition_run(&part);
 	assert_non_null(device);
@@ -673,15 +678,59 @@ static void an_adapter_that_goes_answers_everything(void **state)
 	assert_true(client_free_pages() > all);
 }
 
+static struct hv_channel *primary(void)
+{
+	for (uint32_t id = 1; id < 256; id++) {
+		struct hv_channel *channel = client_channel(id);
+
+		if (channel && !channel->offer.subchannel)
+			return channel;
+	}
+	return NULL;
+}
+
+/* The host says nothing of the sub-channels then: they end with it. */
+static void a_broken_primary_channel_ends_the_others(void **state)
+{
+	size_t all = *(size_t *)*state;
+
+	for (unsigned i = 0; i < 150; i++)
+		transmit(make(FRAME + i, 3000, 0), i % CLIENT_VPS);
+	primary()->in.control->write = UINT32_MAX;
+	client_event(0, primary()->offer.channel);
+	assert_int_equal(removals, 1);
+	for (unsigned i = 0; i < nr_sent; i++)
+		assert_int_equal(sent[i].answers, 1);
+	net_forgotten(device);
+	client_event(0, 0);
+	partition_run(&part);
+	assert_true(client_free_pages() > all);
+}
+
+/* The guest starts without the adapter after a while; an answer that comes late is as good. */
+static void a_host_that_does_not_answer_holds_nobody_up(void **state)
+{
+	(void)state;
+	create(CLIENT_VPS, 1500);
+	part.stuck = true;
+	hv_vmbus_connect();
+	assert_false(hv_vmbus_settle(10000000000));
+	assert_null(device);
+	part.stuck = false;
+	assert_true(hv_vmbus_settle(10000000000));
+	assert_non_null(device);
+	partition_run(&part);
+	transmit(make(FRAME, 60, 0), 0);
+	finish(0);
+	assert_true(nr_out == 1 && each_answered_once(NET_OK));
+}
+
 /* The host has not taken it away, so it may still look at what it was given, until it says that it does not. */
 static void a_broken_adapters_memory_is_the_hosts_until_it_lets_go(void **state)
 {
 	size_t all = *(size_t *)*state, before;
-	struct hv_channel *channel = NULL;
+	struct hv_channel *channel = primary();
 
-	for (uint32_t id = 1; id < 256 && !channel; id++)
-		channel = client_channel(id);
-	assert_non_null(channel);
 	channel->in.control->write = UINT32_MAX;
 	client_event(0, channel->offer.channel);
 	assert_int_equal(removals, 1);
@@ -733,10 +782,13 @@ int main(void)
 	    TEST(news_behind_frames_reaches_vp_0),
 	    TEST(a_front_end_that_leaves_lets_frames_go),
 	    TEST(the_link_is_told),
+	    cmocka_unit_test_teardown(a_host_that_does_not_answer_holds_nobody_up, teardown),
 	    cmocka_unit_test_setup_teardown(large_frames_are_carried_where_both_want_it,
 					    setup_jumbo, teardown),
 	    cmocka_unit_test_setup_teardown(every_vp_has_a_queue, setup_wide, teardown),
 	    cmocka_unit_test_setup_teardown(an_adapter_that_goes_answers_everything, setup_going,
+					    teardown),
+	    cmocka_unit_test_setup_teardown(a_broken_primary_channel_ends_the_others, setup_going,
 					    teardown),
 	    cmocka_unit_test_setup_teardown(a_broken_adapters_memory_is_the_hosts_until_it_lets_go,
 					    setup_alone, teardown),
