@@ -24,6 +24,8 @@ static struct hv_tsc_page *page = &no_page;
 static uint64_t tsc_hz;
 static uint64_t boot_tsc;
 static struct clock_wall wall;
+/* In between, in ns since 1970, is UTC at clock_now() == 0, as far as is known; 0: not by the real-time clock. */
+static uint64_t wall_from, wall_to;
 
 /*
  * A scale of a VP's own may be ahead of the page by half of what it takes to read the counter. When the page becomes valid
@@ -191,6 +193,7 @@ struct clock_wall clock_wall(void)
 void clock_set_wall(struct clock_wall now)
 {
 	wall = now;
+	wall_to = 0;
 }
 
 /* The TSC against the reference counter: reading it takes some microseconds, so 20 ms give it to 0.02 %. */
@@ -230,21 +233,34 @@ static void page_init(void)
 		  HV_PAGE_MSR_ENABLE);
 }
 
-/* The real-time clock counts whole seconds: this is right to a second. */
-static void wall_init(void)
+/*
+ * The real-time clock counts whole seconds, so a reading leaves a second in which UTC at clock_now() == 0 may lie, and a later one cuts a piece off
+ * it. The middle is taken for it: waiting for the next second to begin would cost each start half a second.
+ */
+static bool wall_look(void)
 {
-	uint64_t seconds, now;
+	uint64_t before = clock_now(), seconds, from, to;
 
-	if (!rtc_read(&seconds)) {
-		log_warning("no real-time clock: the guest's clock starts at 1970");
-		return;
+	if (!rtc_read(&seconds))
+		return false;
+	from = seconds * NS_PER_SEC - clock_now();
+	to = (seconds + 1) * NS_PER_SEC - before;
+	if (from < wall_to && to > wall_from) {
+		from = from > wall_from ? from : wall_from;
+		to = to < wall_to ? to : wall_to;
 	}
-	now = clock_now();
-	wall.sec = seconds - now / NS_PER_SEC;
-	if (now % NS_PER_SEC) {
-		wall.sec--;
-		wall.nsec = NS_PER_SEC - (uint32_t)(now % NS_PER_SEC);
-	}
+	wall_from = from;
+	wall_to = to;
+	from += (to - from) / 2;
+	wall.sec = from / NS_PER_SEC;
+	wall.nsec = (uint32_t)(from % NS_PER_SEC);
+	return true;
+}
+
+void hv_clock_look_again(void)
+{
+	if (wall_to)
+		wall_look();
 }
 
 void hv_clock_init(void)
@@ -261,7 +277,8 @@ void hv_clock_init(void)
 	if (!scale_set_hz(&probe, tsc_hz))
 		refuse("no usable TSC frequency: %s says %llu Hz", source,
 		       (unsigned long long)tsc_hz);
-	wall_init();
+	if (!wall_look())
+		log_warning("no real-time clock: the guest's clock starts at 1970");
 	log_info("clock: %s, TSC %llu kHz by %s",
 		 clock_scale().stable          ? "reference TSC page"
 		 : hv_has(HV_F_TIME_REF_COUNT) ? "reference counter"

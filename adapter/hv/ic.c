@@ -19,6 +19,7 @@ static void forget(struct hv_ic *ic)
 {
 	ic->channel = NULL;
 	ic->version = 0;
+	ic->heard = false;
 	ic->state = HV_IC_IDLE;
 }
 
@@ -134,6 +135,7 @@ static enum hv_ic_result run(struct hv_ic *ic, uint32_t *status)
 		*status = IC_STATUS_NOT_SUPPORTED;
 		return HV_IC_ANSWER;
 	}
+	ic->heard = true;
 	return ic->ask(ic, body, length, status);
 }
 

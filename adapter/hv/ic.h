@@ -35,6 +35,7 @@ struct hv_ic {
 	struct hv_channel *channel; /* NULL: none, or not open */
 	uint32_t version;           /* of the messages; 0: not negotiated yet */
 	enum hv_ic_state state;
+	bool heard;      /* the host has asked more than for versions */
 	uint32_t length; /* of `message` */
 	uint64_t transaction;
 	uint8_t *
@@ -48,6 +49,9 @@ void ic_init(void);
 void hv_ic_answer(struct hv_ic *ic, uint32_t status);
 
 extern struct hv_ic hv_ic_shutdown, hv_ic_heartbeat, hv_ic_timesync, hv_ic_kvp;
+
+/* Boot: whether the host has a time service that has not told it yet. */
+bool hv_ic_time_comes(void);
 
 /* For struct hv_ic's `driver`. */
 void hv_ic_offered(struct hv_channel *channel);

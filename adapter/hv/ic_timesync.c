@@ -92,6 +92,11 @@ static enum hv_ic_result ask(struct hv_ic *ic, uint8_t *body, uint32_t length, u
 	return HV_IC_ANSWER;
 }
 
+bool hv_ic_time_comes(void)
+{
+	return hv_ic_timesync.channel && !hv_ic_timesync.heard;
+}
+
 static const uint32_t versions[] = {IC_VERSION(4, 0), IC_VERSION(3, 0), IC_VERSION(1, 0), 0};
 
 HV_IC_MESSAGE(message);

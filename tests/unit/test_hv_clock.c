@@ -43,9 +43,11 @@ bool hv_has(enum hv_feature feature)
 	return feature == HV_F_TIME_REF_COUNT || feature == HV_F_FREQUENCIES;
 }
 
+static uint64_t rtc; /* ns since 1970 */
+
 bool rtc_read(uint64_t *seconds)
 {
-	*seconds = 1000000;
+	*seconds = rtc / NS_PER_SEC;
 	return true;
 }
 
@@ -89,6 +91,8 @@ static void set_page(uint32_t sequence, uint64_t hz, uint64_t at, uint64_t ref)
 	reference = ref;
 }
 
+#define RTC_AHEAD 200000000ull /* of the second that it shows */
+
 static int setup(void **state)
 {
 	(void)state;
@@ -97,6 +101,8 @@ static int setup(void **state)
 	latest = 0;
 	self = 0;
 	page = &host_page;
+	rtc = 1000000ull * NS_PER_SEC + RTC_AHEAD;
+	wall_from = wall_to = 0;
 	set_page(1, 2000000000, 1000000000, 50000000);
 	hv_clock_init();
 	return 0;
@@ -175,14 +181,55 @@ static void every_vp_takes_the_same_scale(void **state)
 	assert_memory_equal(&first, &second, sizeof(first));
 }
 
+static void pass(uint64_t ns)
+{
+	tsc += 2 * ns;
+	reference += ns / 100;
+	rtc += ns;
+}
+
+/* How far the wall clock is ahead of what the real-time clock would say if it showed nanoseconds. */
+static int64_t wall_error(void)
+{
+	return (int64_t)(clock_wall().sec * NS_PER_SEC + clock_wall().nsec + clock_now() - rtc);
+}
+
+#define MS 1000000
+
+static void the_real_time_clock_is_right_to_half_a_second(void **state)
+{
+	(void)state;
+	assert_in_range(wall_error() - (500 * MS - (int64_t)RTC_AHEAD) + MS, 0, 2 * MS);
+}
+
+/* Whatever the later reading shows, it takes away from what is possible, on one side or the other. */
+static void another_look_makes_it_more_exact(void **state)
+{
+	(void)state;
+	pass(700 * MS); /* still the same second: of it 0.0 to 0.3 had passed at first */
+	hv_clock_look_again();
+	assert_in_range(wall_error() + 55 * MS, 0, 10 * MS);
+	pass(200 * MS); /* the next one: at least 0.1 had */
+	hv_clock_look_again();
+	assert_in_range(wall_error() + 5 * MS, 0, 10 * MS);
+}
+
+/* Somebody has set it: what was known of it before does not count any more. */
+static void a_real_time_clock_that_steps_is_believed(void **state)
+{
+	(void)state;
+	rtc += 3600ull * NS_PER_SEC;
+	hv_clock_look_again();
+	assert_in_range(wall_error() - (500 * MS - (int64_t)RTC_AHEAD) + 5 * MS, 0, 10 * MS);
+}
+
 static void the_wall_clock_is_what_was_set_last(void **state)
 {
 	const struct clock_wall set = {1795000000, 500};
 
 	(void)state;
-	/* The real-time clock's million, at five seconds of the partition. */
-	assert_near(clock_wall().sec * NS_PER_SEC + clock_wall().nsec, 999995ull * NS_PER_SEC);
 	clock_set_wall(set);
+	hv_clock_look_again();
 	assert_int_equal(clock_wall().sec, set.sec);
 	assert_int_equal(clock_wall().nsec, set.nsec);
 }
@@ -196,6 +243,9 @@ int main(void)
 	    TEST(another_machine_goes_on_in_time),
 	    TEST(a_page_taken_away_and_given_back_loses_nothing),
 	    TEST(every_vp_takes_the_same_scale),
+	    TEST(the_real_time_clock_is_right_to_half_a_second),
+	    TEST(another_look_makes_it_more_exact),
+	    TEST(a_real_time_clock_that_steps_is_believed),
 	    TEST(the_wall_clock_is_what_was_set_last),
 	};
 

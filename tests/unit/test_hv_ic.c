@@ -374,6 +374,24 @@ static void samples_step_the_clock_only_when_it_is_far_off(void **state)
 	assert_int_equal(fake_seam.wall.nsec, 10500000);
 }
 
+/* The adapter waits for the time before it starts the guest, but only where it may come. */
+static void the_time_comes_until_it_is_told(void **state)
+{
+	const struct ic_timesync4 t = {.parent = hns(5000), .flags = IC_TIMESYNC_SYNC};
+	struct hv_channel *channel;
+
+	(void)state;
+	assert_false(hv_ic_time_comes());
+	channel = open_with(&hv_ic_timesync, IC_VERSION(4, 0));
+	assert_true(hv_ic_time_comes());
+	status_of(channel, IC_TIMESYNC, &t, sizeof(t));
+	assert_false(hv_ic_time_comes());
+	fake_hv_rescind(channel);
+	assert_false(hv_ic_time_comes());
+	open_with(&hv_ic_timesync, IC_VERSION(4, 0));
+	assert_true(hv_ic_time_comes());
+}
+
 /* Before 1970 was, after 2400, a reference time that is not the partition's. */
 static void times_that_make_no_sense_are_not_taken(void **state)
 {
@@ -547,6 +565,7 @@ int main(void)
 	    ALONE(a_channel_taken_away_owes_nothing),
 	    ALONE(an_answer_waits_for_room),
 	    ALONE(samples_step_the_clock_only_when_it_is_far_off),
+	    ALONE(the_time_comes_until_it_is_told),
 	    ALONE(times_that_make_no_sense_are_not_taken),
 	    ALONE(an_old_host_tells_the_time_too),
 	    ALONE(the_hosts_pairs_reach_the_guest_and_go),
