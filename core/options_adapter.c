@@ -25,6 +25,10 @@ const struct option adapter_option_table[] = {
     {"clocksource", OPTION_IS_ENUM(OPTIONS, clocksource, "auto", "guest"),
      .help = "auto: a Linux that names none is told to use the TSC, where that is invariant "
 	     "(default: auto)"},
+    {"blkfront", OPTION_IS_ENUM(OPTIONS, blkfront, "auto", "guest"),
+     .help = "auto: a Linux that says nothing of it is told to send its disks requests of up to "
+	     "256 KiB "
+	     "(default: auto)"},
     {"mem", OPTION_IS_SIZE(OPTIONS, mem, 32 * MIB, 1024 * GIB),
      .help = "memory that the guest gets at most (default: all there is)"},
     {"mtu", OPTION_IS_UINT(OPTIONS, mtu, 68, 9000),

@@ -10,6 +10,7 @@ enum option_loglevel { OPT_LOG_ERROR, OPT_LOG_WARNING, OPT_LOG_INFO, OPT_LOG_DEB
 enum option_console { OPT_CONSOLE_COM1, OPT_CONSOLE_NONE };
 enum option_xpti { OPT_XPTI_AUTO, OPT_XPTI_ON, OPT_XPTI_OFF };
 enum option_clocksource { OPT_CLOCKSOURCE_AUTO, OPT_CLOCKSOURCE_GUEST };
+enum option_blkfront { OPT_BLKFRONT_AUTO, OPT_BLKFRONT_GUEST };
 enum option_crash { OPT_CRASH_RESET, OPT_CRASH_OFF, OPT_CRASH_HALT };
 
 struct adapter_options {
@@ -20,6 +21,7 @@ struct adapter_options {
 	enum option_xpti xpti;
 	enum option_crash crash;
 	enum option_clocksource clocksource;
+	enum option_blkfront blkfront;
 	uint64_t mem; /* bytes; 0: all there is */
 	uint64_t mtu; /* of the guest's network */
 	char no_hv

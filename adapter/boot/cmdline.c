@@ -4,16 +4,28 @@
 #include "core/fmt.h"
 #include "core/string.h"
 
+static char plain(char c)
+{
+	return c == '-' ? '_' : c;
+}
+
+/* Whether the word is NAME=…; '-' and '_' are the same to Linux. */
+static bool is(const char *word, const char *name)
+{
+	for (; *name && plain(*word) == plain(*name); word++)
+		name++;
+	return !*name && *word == '=';
+}
+
 /* Whether one of the words, which quotes may hold together as Linux has it, is NAME=… */
 static bool names(const char *line, const char *name)
 {
-	size_t n = strlen(name);
 	bool quoted = false, start = true;
 
 	for (; *line; line++) {
 		const char *word = line + (*line == '"');
 
-		if (start && !strncmp(word, name, n) && word[n] == '=')
+		if (start && is(word, name))
 			return true;
 		if (*line == '"')
 			quoted = !quoted;

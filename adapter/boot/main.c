@@ -28,7 +28,9 @@
 #include "adapter/xen/time.h"
 #include "adapter/xen/upcall.h"
 #include "adapter/xen/vcpu.h"
+#include "core/block.h"
 #include "core/bump.h"
+#include "core/fmt.h"
 #include "core/options_adapter.h"
 #include "core/libc/shim.h"
 #include "core/string.h"
@@ -104,20 +106,37 @@ static void load_kernel(const struct boot_module *module)
 	image.cmdline = module->cmdline;
 }
 
+/* Tells a Linux in front of its command line what that says nothing of. */
+static void tell_guest(const char *name, const char *value)
+{
+	static char lines[2][MAX_GUEST_CMDLINE];
+	char *line = lines[image.cmdline == lines[0]];
+
+	if (strcmp(image.kernel.guest_os, "linux") ||
+	    !cmdline_default(line, MAX_GUEST_CMDLINE, image.cmdline, name, value))
+		return;
+	image.cmdline = line;
+	log_info("the guest is told %s=%s", name, value);
+}
+
 /*
  * Linux before 6.3 takes Xen's clock in a domU, because a domU may migrate to a processor of another frequency; later ones take the TSC where Xen says
  * that it is never emulated, and is invariant. Here both hold wherever CPUID says invariant: Viridian keeps that promise through its own migrations.
  */
 static void choose_clocksource(void)
 {
-	static char line[MAX_GUEST_CMDLINE];
+	if (options.clocksource == OPT_CLOCKSOURCE_AUTO && tsc_is_invariant())
+		tell_guest("clocksource", "tsc");
+}
 
-	if (options.clocksource == OPT_CLOCKSOURCE_AUTO && tsc_is_invariant() &&
-	    !strcmp(image.kernel.guest_os, "linux") &&
-	    cmdline_default(line, sizeof(line), image.cmdline, "clocksource", "tsc")) {
-		image.cmdline = line;
-		log_info("invariant TSC: the guest is told clocksource=tsc");
-	}
+/* blkfront cuts transfers at 128 KiB where nothing else is said, which doubles what long ones cost beyond their pages. */
+static void choose_disk_requests(void)
+{
+	char segments[8];
+
+	fmt(segments, sizeof(segments), "%u", BLOCK_SEGMENTS_MAX);
+	if (options.blkfront == OPT_BLKFRONT_AUTO)
+		tell_guest("xen_blkfront.max_indirect_segments", segments);
 }
 
 /* To a place of its own: where the boot loader put it may be where the kernel goes. */
@@ -166,6 +185,7 @@ static _Noreturn void boot_on_vp(void)
 	hv_console_init();
 	start_secondaries();
 	choose_clocksource();
+	choose_disk_requests();
 	build_guest(&image);
 	hv_devices_init((unsigned)options.mtu);
 	log_info("entering the guest after %lu us; own memory %lu of %lu KiB", clock_now() / 1000,

@@ -46,6 +46,15 @@ static void a_line_that_names_one_stays(void **state)
 	left("x=\"a b\" clocksource=xen");
 }
 
+static void dashes_and_underscores_are_the_same(void **state)
+{
+	(void)state;
+	assert_false(
+	    cmdline_default(to, sizeof(to), "xen-blkfront.max=1", "xen_blkfront.max", "2"));
+	assert_true(cmdline_default(to, sizeof(to), "xen+blkfront.max=1", "xen_blkfront.max", "2"));
+	assert_string_equal(to, "xen_blkfront.max=2 xen+blkfront.max=1");
+}
+
 static void what_only_looks_like_it_does_not_count(void **state)
 {
 	(void)state;
@@ -73,6 +82,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_line_that_names_none_gets_it_in_front),
 	    cmocka_unit_test(a_line_that_names_one_stays),
+	    cmocka_unit_test(dashes_and_underscores_are_the_same),
 	    cmocka_unit_test(what_only_looks_like_it_does_not_count),
 	    cmocka_unit_test(a_line_that_would_not_fit_stays),
 	};
