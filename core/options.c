@@ -2,6 +2,7 @@
 #include "core/options.h"
 
 #include "core/fmt.h"
+#include "core/number.h"
 #include "core/string.h"
 
 #define QUOTE_MAX   60 /* bytes of a bad word that its error shows */
@@ -56,36 +57,6 @@ static bool is(const char *text, size_t len, const char *what)
 	return strlen(what) == len && memcmp(text, what, len) == 0;
 }
 
-static int digit_value(char c)
-{
-	if (c >= '0' && c <= '9') {
-		return c - '0';
-	}
-	c |= 'a' - 'A';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
-}
-
-static bool parse_number(const char *s, size_t len, uint64_t *value)
-{
-	uint64_t base = 10;
-
-	if (len > 2 && s[0] == '0' && s[1] == 'x') {
-		base = 16;
-		s += 2;
-		len -= 2;
-	}
-	*value = 0;
-	for (size_t i = 0; i < len; i++) {
-		uint64_t digit = digit_value(s[i]);
-
-		if (digit >= base || *value > (UINT64_MAX - digit) / base) {
-			return false;
-		}
-		*value = *value * base + digit;
-	}
-	return len > 0;
-}
-
 static const char suffixes[] = "KMGT";
 
 static bool parse_size(const char *s, size_t len, uint64_t *value)
@@ -93,7 +64,7 @@ static bool parse_size(const char *s, size_t len, uint64_t *value)
 	const char *suffix = len > 0 ? memchr(suffixes, s[len - 1], sizeof(suffixes) - 1) : NULL;
 	unsigned int shift = suffix != NULL ? 10 * (suffix - suffixes + 1) : 0;
 
-	if (!parse_number(s, len - (suffix != NULL), value) || *value > UINT64_MAX >> shift) {
+	if (!number_parse(s, len - (suffix != NULL), value) || *value > UINT64_MAX >> shift) {
 		return false;
 	}
 	*value <<= shift;
@@ -148,7 +119,7 @@ static bool set(const struct option *o, const struct word *w, void *field)
 	switch (o->kind) {
 	case OPTION_UINT:
 	case OPTION_SIZE:
-		if (!(o->kind == OPTION_UINT ? parse_number : parse_size)(w->value, w->value_len,
+		if (!(o->kind == OPTION_UINT ? number_parse : parse_size)(w->value, w->value_len,
 									  &number) ||
 		    !in_range(o, number)) {
 			return false;

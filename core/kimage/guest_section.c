@@ -7,6 +7,7 @@
 
 #include <xen/elfnote.h>
 
+#include "core/number.h"
 #include "core/string.h"
 
 enum kind { TEXT, NUMBER, PAGE_NUMBER, PRESENCE };
@@ -29,37 +30,6 @@ static const struct {
     {"BSD_SYMTAB", XEN_ELFNOTE_BSD_SYMTAB, PRESENCE},
 };
 
-static int digit_value(char c)
-{
-	if (c >= '0' && c <= '9') {
-		return c - '0';
-	}
-	c |= 'a' - 'A';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
-}
-
-/* Decimal, or hexadecimal after 0x. */
-static bool parse_number(const char *s, size_t len, uint64_t *value)
-{
-	int base = 10;
-
-	if (len > 2 && s[0] == '0' && (s[1] | 0x20) == 'x') {
-		base = 16;
-		s += 2;
-		len -= 2;
-	}
-	*value = 0;
-	for (size_t i = 0; i < len; i++) {
-		int digit = digit_value(s[i]);
-
-		if (digit >= base || *value > (UINT64_MAX - digit) / base) {
-			return false;
-		}
-		*value = *value * base + digit;
-	}
-	return len > 0;
-}
-
 static enum kimage_error set_item(struct kimage *k, size_t i, const char *value, size_t len,
 				  struct kimage_fault *fault)
 {
@@ -70,7 +40,7 @@ static enum kimage_error set_item(struct kimage *k, size_t i, const char *value,
 	case PRESENCE: return kimage_set_text(k, items[i].note, "yes", 3, fault);
 	default: break;
 	}
-	if (!parse_number(value, len, &number)) {
+	if (!number_parse(value, len, &number)) {
 		return kimage_fail(fault, KIMAGE_E_NOTE, "__xen_guest has a bad number");
 	}
 	return kimage_set_number(k, items[i].note,
