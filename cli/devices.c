@@ -16,6 +16,7 @@
 #include "host/disk_files.h"
 #include "host/machine.h"
 #include "host/net.h"
+#include "host/say.h"
 
 struct files {
 	unsigned count;
@@ -118,6 +119,11 @@ int cli_attach(int argc, char **argv)
 
 	guest_parse(&usage, argc, argv, &request);
 	if (disk_argument(&disk, request.word[0]) < 0) {
+		return CLI_USAGE;
+	}
+	if (disk.ide) {
+		say_error("%s: an IDE disk cannot come while the guest runs; leave out ide",
+			  disk.path);
 		return CLI_USAGE;
 	}
 	files.paths = json_object_new_array();

@@ -22,13 +22,18 @@ static int take_option(struct machine_disk *disk, const char *option)
 		disk->read_only = true;
 		return 0;
 	}
+	if (strcmp(option, "ide") == 0) {
+		disk->ide = true;
+		return 0;
+	}
 	if (strncmp(option, "format=", 7) == 0) {
 		disk->format = xd_format_by_name(option + 7);
 		if (disk->format != XD_FORMAT_ANY) {
 			return 0;
 		}
 	}
-	return say_error("%s: %s is neither ro nor format=raw, vhd or vhdx", disk->path, option);
+	return say_error("%s: %s is none of ro, ide and format=raw, vhd or vhdx", disk->path,
+			 option);
 }
 
 int disk_argument(struct machine_disk *disk, char *value)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* FILE[,ro][,format=raw|vhd|vhdx]: how `xenolith run --disk` and `xenolith attach` name a disk. */
+/* FILE[,ro][,ide][,format=raw|vhd|vhdx]: how `xenolith run --disk` and, but for an IDE disk, `xenolith attach` name a disk. */
 #ifndef CLI_DISK_ARGUMENT_H
 #define CLI_DISK_ARGUMENT_H
 

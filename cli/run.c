@@ -44,7 +44,7 @@ static const char help[] =
     "                            32M to 64G; a number alone is MiB (default 512M); max: what "
     "xenolith memory\n"
     "                            can add while it runs\n"
-    "      --disk FILE[,ro][,format=raw|vhd|vhdx]\n"
+    "      --disk FILE[,ro][,ide][,format=raw|vhd|vhdx]\n"
     "                            a disk; its format goes by the file's name unless it is given\n"
     "      --cdrom FILE          a DVD\n"
     "      --net user[,hostfwd=tcp:ADDRESS:PORT-GUEST:PORT]… | tap=INTERFACE | none\n"
@@ -63,7 +63,7 @@ static const char help[] =
 
 struct options {
 	struct machine_config machine;
-	unsigned disks;
+	unsigned disks, ide_disks;
 	bool native;
 	bool no_reboot;
 };
@@ -179,18 +179,22 @@ static int parse_memory(struct machine_config *machine, char *text)
 /* `value` is an argument of the program and is cut at its commas. */
 static int parse_disk(struct options *options, char *value, bool cdrom)
 {
-	struct machine_disk *disk = &options->machine.disk[options->disks];
+	struct machine_disk disk = {
+	    .path = value, .format = XD_FORMAT_RAW, .read_only = true, .cdrom = true};
+	unsigned place;
 
-	if (options->disks == MACHINE_MAX_DISKS) {
-		return say_error("--disk: at most %u disks", MACHINE_MAX_DISKS);
+	if (!cdrom && disk_argument(&disk, value) < 0) {
+		return -1;
 	}
-	options->disks++;
-	if (cdrom) {
-		*disk = (struct machine_disk){
-		    .path = value, .format = XD_FORMAT_RAW, .read_only = true, .cdrom = true};
-		return 0;
+	if (disk.ide && options->ide_disks == MACHINE_MAX_IDE) {
+		return say_error("--disk: at most %u IDE disks", MACHINE_MAX_IDE);
 	}
-	return disk_argument(disk, value);
+	if (!disk.ide && options->disks == MACHINE_MAX_LUNS) {
+		return say_error("--disk: at most %u disks", MACHINE_MAX_LUNS);
+	}
+	place = disk.ide ? MACHINE_MAX_LUNS + options->ide_disks++ : options->disks++;
+	options->machine.disk[place] = disk;
+	return 0;
 }
 
 static int parse_on_crash(const char *text, enum crash_policy *policy)

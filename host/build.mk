@@ -41,7 +41,7 @@ $(eval $(call unit_test,rss,tests/unit/test_rss.c host/rss.c))
 $(eval $(call unit_test,net_finish,tests/unit/test_net_finish.c host/net_finish.c))
 
 # Each takes partitions of our own host, nested where need be.
-CHECK_TAP += tests/host/devices tests/host/control tests/host/network tests/host/pv-disks tests/host/pv-net tests/host/services \
+CHECK_TAP += tests/host/devices tests/host/control tests/host/ide tests/host/network tests/host/pv-disks tests/host/pv-net tests/host/services \
 	tests/host/fio
 CHECK_ALL_TAP += tests/host/pv-disks-all tests/host/pv-net-all tests/host/fio-all tests/host/transfers tests/host/pv-files
 

@@ -253,11 +253,11 @@ static int init_disks(struct machine *machine)
 	if (!machine->storvsp) {
 		return say_error("no memory for the disks");
 	}
-	for (unsigned lun = 0; lun < MACHINE_MAX_DISKS; lun++) {
+	for (unsigned i = 0; i < MACHINE_MAX_DISKS; i++) {
 		struct xd_error error;
 
-		if (config->disk[lun].path && machine_open_disk(machine, lun, &error) < 0) {
-			return say_error("%s: %s", config->disk[lun].path, error.message);
+		if (config->disk[i].path && machine_open_disk(machine, i, &error) < 0) {
+			return say_error("%s: %s", config->disk[i].path, error.message);
 		}
 	}
 	return 0;
@@ -370,6 +370,9 @@ static void destroy(struct machine *machine)
 	balloon_destroy(&machine->balloon);
 	destroy_nets(machine);
 	storvsp_destroy(machine->storvsp);
+	for (unsigned i = 0; i < MACHINE_MAX_IDE; i++) {
+		storvsp_destroy(machine->ide[i]);
+	}
 	for (unsigned i = 0; i < MACHINE_MAX_DISKS; i++) {
 		block_close(&machine->block[i]);
 	}

@@ -5,19 +5,24 @@
 
 #include "disk/xdisk.h"
 #include "host/boot.h"
+#include "host/storvsp.h"
 #include "host/vcpu.h"
 
 #define MACHINE_MAX_CPUS     64u
 #define MACHINE_LEAST_MEMORY (32ull << 20)
 #define MACHINE_MOST_MEMORY  (64ull << 30)
 
-#define MACHINE_MAX_DISKS 64u
+/* The disks: those at the LUNs of the SCSI controller, then the IDE disks of a generation 1 machine. */
+#define MACHINE_MAX_LUNS  64u
+#define MACHINE_MAX_IDE   STORVSP_MAX_IDE
+#define MACHINE_MAX_DISKS (MACHINE_MAX_LUNS + MACHINE_MAX_IDE)
 
 struct machine_disk {
-	const char *path; /* NULL: nothing at this LUN */
+	const char *path; /* NULL: nothing here */
 	enum xd_format format;
 	bool read_only;
 	bool cdrom;
+	bool ide; /* belongs on an IDE controller */
 	struct disk_files
 	    *files; /* not NULL: attached while running; owned, and the path is in it */
 };
@@ -56,7 +61,7 @@ struct machine_config {
 	uint64_t memory;      /* bytes, whole pages */
 	uint64_t memory_most; /* with what can be added */
 	const char *name;
-	struct machine_disk disk[MACHINE_MAX_DISKS]; /* by LUN */
+	struct machine_disk disk[MACHINE_MAX_DISKS]; /* by place */
 	struct machine_net net[MACHINE_MAX_NETS];    /* by number */
 	enum crash_policy on_crash;
 	struct ring *ring; /* NULL: threads do the disks' work */

@@ -110,7 +110,11 @@ static struct json_object *disks_info(const struct machine *machine)
 			continue;
 		}
 		disk = json_object_new_object();
-		add_number(disk, "lun", i);
+		if (i < MACHINE_MAX_LUNS) {
+			add_number(disk, "lun", i);
+		} else {
+			add_number(disk, "ide", i - MACHINE_MAX_LUNS);
+		}
 		add_string(disk, "file", machine->config->disk[i].path);
 		add_number(disk, "bytes", machine->block[i].size);
 		json_object_object_add(disk, "read_only",

@@ -6,21 +6,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-int machine_open_disk(struct machine *machine, unsigned lun, struct xd_error *error)
+int machine_open_disk(struct machine *machine, unsigned place, struct xd_error *error)
 {
-	const struct machine_disk *disk = &machine->config->disk[lun];
+	const struct machine_disk *disk = &machine->config->disk[place];
 	const struct block_source source = {disk->path, disk->format, disk->read_only, disk->files};
+	struct block *block = &machine->block[place];
+	unsigned ide = place - MACHINE_MAX_LUNS;
 
-	if (block_open(&machine->block[lun], &machine->block_pool, &source, error) < 0) {
+	if (block_open(block, &machine->block_pool, &source, error) < 0) {
 		return -1;
 	}
-	storvsp_insert(machine->storvsp, lun, &machine->block[lun], disk->cdrom);
+	if (place < MACHINE_MAX_LUNS) {
+		storvsp_insert(machine->storvsp, place, block, disk->cdrom);
+		return 0;
+	}
+	machine->ide[ide] = storvsp_create_ide(machine->vmbus, ide);
+	if (!machine->ide[ide]) {
+		snprintf(error->message, sizeof(error->message), "no memory for an IDE disk");
+		return -1;
+	}
+	storvsp_insert(machine->ide[ide], 0, block, false);
 	return 0;
 }
 
 static int free_lun(const struct machine *machine)
 {
-	for (unsigned lun = 0; lun < MACHINE_MAX_DISKS; lun++) {
+	for (unsigned lun = 0; lun < MACHINE_MAX_LUNS; lun++) {
 		if (!machine->config->disk[lun].path) {
 			return (int)lun;
 		}
@@ -99,7 +110,7 @@ struct json_object *machine_attach(struct machine *machine, char *argument,
 	int lun = free_lun(machine);
 
 	if (lun < 0) {
-		answer = control_refuse("all %u LUNs are taken", MACHINE_MAX_DISKS);
+		answer = control_refuse("all %u LUNs are taken", MACHINE_MAX_LUNS);
 	} else {
 		answer = attach(machine, (unsigned)lun, request, files);
 	}
@@ -112,8 +123,8 @@ static int used_lun(const struct machine *machine, const char *text, char **end)
 {
 	unsigned long lun = strtoul(text, end, 10);
 
-	return *end != text && lun < MACHINE_MAX_DISKS && machine->config->disk[lun].path ? (int)lun
-											  : -1;
+	return *end != text && lun < MACHINE_MAX_LUNS && machine->config->disk[lun].path ? (int)lun
+											 : -1;
 }
 
 struct json_object *machine_detach(struct machine *machine, char *argument,

@@ -35,7 +35,7 @@ struct machine {
 	struct inbox inbox;
 	struct block_pool block_pool;
 	struct block block[MACHINE_MAX_DISKS];
-	struct storvsp *storvsp;
+	struct storvsp *storvsp, *ide[MACHINE_MAX_IDE];
 	struct ic_services ic;
 	struct balloon balloon;
 	struct control *control;
@@ -78,8 +78,8 @@ struct json_object *machine_link(struct machine *machine, char *argument,
 				 struct control_files *files);
 /* Makes a network adapter of the configuration and offers it to the guest. 0, or -1 with a message. */
 int machine_plug_net(struct machine *machine, unsigned index);
-/* Opens the disk of a LUN and gives it to the guest. 0, or -1 and why. */
-int machine_open_disk(struct machine *machine, unsigned lun, struct xd_error *error);
+/* Opens the disk of a place and gives it to the guest. 0, or -1 and why. */
+int machine_open_disk(struct machine *machine, unsigned place, struct xd_error *error);
 
 /* Opens the control socket. 0, or -1 with a message. */
 int machine_init_control(struct machine *machine);

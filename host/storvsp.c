@@ -41,6 +41,9 @@ struct job {
 struct storvsp {
 	struct vmbus *bus;
 	struct vmbus_offering offering;
+	bool ide;
+	uint8_t target; /* of all its units */
+	char name[8];   /* in their serial numbers */
 	struct vmbus_channel *channel[1 + MAX_SUBCHANNELS];
 	unsigned subchannels, max_subchannels;
 	bool ready; /* the guest has finished its initialisation */
@@ -321,7 +324,9 @@ static void execute(struct job *job)
 {
 	struct storvsp *controller = job->controller;
 	const struct storvsp_request *request = &job->packet.request;
-	bool here = request->path == 0 && request->target == 0 && request->lun < SCSI_MAX_LUNS;
+	/* Linux says path 0 to the disks of the secondary IDE controller too (hv_storvsc: the channel of its own host), and Hyper-V takes it. */
+	bool here = (request->path == 0 || controller->ide) &&
+		    request->target == controller->target && request->lun < SCSI_MAX_LUNS;
 	uint8_t cdb[SCSI_CDB_LENGTH] = {0}, reply[SCSI_REPLY_MAX];
 	struct scsi_action action;
 
@@ -489,7 +494,7 @@ static void on_close(void *device, struct vmbus_channel *channel)
 static const struct vmbus_device_ops ops = {
     .open = on_open, .close = on_close, .packet = on_packet};
 
-struct storvsp *storvsp_create(struct vmbus *bus, unsigned index, unsigned cpus)
+static struct storvsp *create(struct vmbus *bus, struct vmbus_guid type, struct vmbus_guid instance)
 {
 	struct storvsp *controller = calloc(1, sizeof(*controller));
 
@@ -497,20 +502,41 @@ struct storvsp *storvsp_create(struct vmbus *bus, unsigned index, unsigned cpus)
 		return NULL;
 	}
 	controller->bus = bus;
-	controller->max_subchannels = cpus - 1 < MAX_SUBCHANNELS ? cpus - 1 : MAX_SUBCHANNELS;
 	controller->offering = (struct vmbus_offering){
-	    .type = STORVSP_SCSI_TYPE,
-	    .instance = {0x73637369,
-			 (uint16_t)index,
-			 0x4d58,
-			 {0x80, 'x', 'e', 'n', 'o', 'l', 'i', 't'}},
-	    .ops = &ops,
-	    .device = controller,
-	};
+	    .type = type, .instance = instance, .ops = &ops, .device = controller};
 	controller->channel[0] = vmbus_offer(bus, &controller->offering);
 	if (!controller->channel[0]) {
 		free(controller);
 		return NULL;
+	}
+	return controller;
+}
+
+struct storvsp *storvsp_create(struct vmbus *bus, unsigned index, unsigned cpus)
+{
+	const struct vmbus_guid instance = {
+	    0x73637369, (uint16_t)index, 0x4d58, {0x80, 'x', 'e', 'n', 'o', 'l', 'i', 't'}};
+	struct storvsp *controller = create(bus, (struct vmbus_guid)STORVSP_SCSI_TYPE, instance);
+
+	if (controller) {
+		snprintf(controller->name, sizeof(controller->name), "%u", index);
+		controller->max_subchannels =
+		    cpus - 1 < MAX_SUBCHANNELS ? cpus - 1 : MAX_SUBCHANNELS;
+	}
+	return controller;
+}
+
+struct storvsp *storvsp_create_ide(struct vmbus *bus, unsigned place)
+{
+	const uint8_t target = place % 2;
+	/* The path in the first 32 bits, the target in the next 16, and what Hyper-V's have behind them. */
+	const struct vmbus_guid instance = {place / 2, target, 0x8899, {0}};
+	struct storvsp *controller = create(bus, (struct vmbus_guid)STORVSP_IDE_TYPE, instance);
+
+	if (controller) {
+		snprintf(controller->name, sizeof(controller->name), "ide%u", place);
+		controller->ide = true;
+		controller->target = target;
 	}
 	return controller;
 }
@@ -562,8 +588,8 @@ bool storvsp_insert(struct storvsp *controller, unsigned lun, struct block *bloc
 	    .physical_block_size = cdrom ? 2048 : block->physical_sector,
 	};
 	unit->scsi.blocks = block->size / unit->scsi.block_size;
-	snprintf(unit->scsi.serial, sizeof(unit->scsi.serial), "xenolith-%u-%u",
-		 controller->offering.instance.b, lun);
+	snprintf(unit->scsi.serial, sizeof(unit->scsi.serial), "xenolith-%s-%u", controller->name,
+		 lun);
 	controller->luns |= 1ull << lun;
 	notify(controller);
 	return true;

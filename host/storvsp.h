@@ -2,6 +2,9 @@
 /*
  * A synthetic SCSI controller: StorVSP's protocol on VMBus channels (one, and as many sub-channels as the guest asks for),
  * scsi.h to understand the commands, block.h to carry them out. Runs on the device thread.
+ *
+ * A generation 1 machine's IDE disks speak the same, each on a channel of its own, as the only unit of a controller whose type and instance say
+ * where it is (Linux: storvsc_get_ide_info()). Only there is no emulated IDE controller beside them here.
  */
 #ifndef HOST_STORVSP_H
 #define HOST_STORVSP_H
@@ -10,10 +13,14 @@
 #include "host/scsi.h"
 #include "host/vmbus/vmbus.h"
 
+#define STORVSP_MAX_IDE 4u
+
 struct storvsp;
 
 /* Offers controller number `index`. NULL: no memory or no channel. */
 struct storvsp *storvsp_create(struct vmbus *bus, unsigned index, unsigned cpus);
+/* Offers IDE disk number `place`, from 0: primary master, primary slave, secondary master, secondary slave. It is put at LUN 0. */
+struct storvsp *storvsp_create_ide(struct vmbus *bus, unsigned place);
 /* After vmbus_destroy(). The disks stay their owners'. */
 void storvsp_destroy(struct storvsp *controller);
 

@@ -201,13 +201,15 @@ static void opened(struct hv_channel *channel, bool good)
 		give_up(c, "open");
 }
 
-/* An IDE disk's instance GUID holds its place, as Linux's storvsc reads it: the path in its first byte, the target in the fifth. */
+/*
+ * An IDE disk's instance GUID holds its place, as Linux's storvsc reads it: the path in its first byte, the target in the fifth. Requests name the
+ * target; the path that Linux names is always 0, so that is what hosts are used to.
+ */
 static void place_ide(struct storvsc *c, const struct vmbus_offer *offer)
 {
 	uint8_t bytes[sizeof(offer->instance)];
 
 	memcpy(bytes, &offer->instance, sizeof(bytes));
-	c->path = bytes[0];
 	c->target = bytes[4];
 	c->ide = true;
 }

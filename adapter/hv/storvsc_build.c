@@ -23,7 +23,6 @@ void storvsc_request(const struct storvsc *c, struct storvsp_packet *packet, uin
 		{
 		    .length =
 			(uint16_t)(c->packet_length - offsetof(struct storvsp_packet, request)),
-		    .path = c->path,
 		    .target = c->target,
 		    .lun = lun,
 		    .cdb_length = cdb_length,

@@ -80,7 +80,7 @@ struct storvsc {
 	struct vmbus_guid type, instance;
 	unsigned channels; /* that know this controller */
 	bool ide;
-	uint8_t path, target; /* of all its disks; each has a LUN of its own */
+	uint8_t target; /* of all its disks; each has a LUN of its own */
 	uint32_t packet_length;
 	uint32_t max_transfer; /* bytes */
 	uint16_t max_subchannels;

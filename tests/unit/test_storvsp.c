@@ -28,6 +28,7 @@ struct world {
 	uint64_t frame; /* 16 frames of data */
 	uint8_t *data;
 	struct storvsp_packet answer;
+	uint8_t path, target; /* where commands go */
 };
 
 static void open_disk(struct world *w, struct block *disk, bool read_only)
@@ -78,18 +79,23 @@ static uint32_t control(struct world *w, uint32_t operation, uint16_t version)
 	return answer(w, operation)->status;
 }
 
-static int setup(void **state)
+/* Before there is a controller. */
+static struct world *start(void)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct vmbus_offer offer;
 
-	*state = w;
 	fake_create(&w->guest);
 	w->fd = memfd_create("disk", 0);
 	assert_int_equal(ftruncate(w->fd, DISK_SIZE), 0);
 	assert_int_equal(block_pool_init(&w->pool, &w->guest.loop, 2, w->ring), 0);
 	open_disk(w, &w->disk, false);
-	w->controller = storvsp_create(w->guest.bus, 0, FAKE_CPUS);
+	return w;
+}
+
+static void initialise(struct world *w)
+{
+	struct vmbus_offer offer;
+
 	assert_true(storvsp_insert(w->controller, 0, &w->disk, false));
 	assert_true(fake_connect(&w->guest, VMBUS_VERSION_WIN10_V5_3));
 	assert_true(fake_offer(&w->guest, &offer));
@@ -99,6 +105,25 @@ static int setup(void **state)
 	assert_int_equal(control(w, STORVSP_QUERY_VERSION, STORVSP_VERSION_WIN10), STORVSP_SUCCESS);
 	assert_int_equal(control(w, STORVSP_QUERY_PROPERTIES, 0), STORVSP_SUCCESS);
 	assert_int_equal(control(w, STORVSP_END_INITIALIZATION, 0), STORVSP_SUCCESS);
+}
+
+static int setup(void **state)
+{
+	struct world *w = *state = start();
+
+	w->controller = storvsp_create(w->guest.bus, 0, FAKE_CPUS);
+	initialise(w);
+	return 0;
+}
+
+/* The secondary slave. */
+static int setup_ide(void **state)
+{
+	struct world *w = *state = start();
+
+	w->controller = storvsp_create_ide(w->guest.bus, 3);
+	w->path = w->target = 1;
+	initialise(w);
 	return 0;
 }
 
@@ -122,8 +147,10 @@ static int teardown(void **state)
 static const struct storvsp_request *command(struct world *w, unsigned lun, const uint8_t cdb[16],
 					     uint32_t offset, uint32_t bytes)
 {
-	struct storvsp_packet wire = {.operation = STORVSP_EXECUTE_SRB,
-				      .request = {.lun = (uint8_t)lun, .cdb_length = 16}};
+	struct storvsp_packet wire = {
+	    .operation = STORVSP_EXECUTE_SRB,
+	    .request = {
+		.path = w->path, .target = w->target, .lun = (uint8_t)lun, .cdb_length = 16}};
 	struct {
 		struct vmbus_gpa_direct head;
 		struct vmbus_gpa_range range;
@@ -389,6 +416,29 @@ static void subchannels_carry_commands_and_go_with_the_primary_one(void **state)
 	assert_non_null(fake_next(&w->guest, VMBUS_RESCIND_CHANNEL));
 }
 
+static void an_ide_disk_answers_at_its_place_only(void **state)
+{
+	static const uint8_t read[16] = {0x28, 0, 0, 0, 0, 0, 0, 0, 1};
+	struct world *w = *state;
+
+	assert_good(command(w, 0, read, 0, 512), 512);
+	assert_gone(command(w, 1, read, 0, 512));
+	w->target = 0;
+	assert_gone(command(w, 0, read, 0, 512));
+	w->target = 1;
+	w->path = 0; /* as Linux has it */
+	assert_good(command(w, 0, read, 0, 512), 512);
+}
+
+static void an_ide_disk_has_one_channel(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(control(w, STORVSP_QUERY_PROPERTIES, 0), STORVSP_SUCCESS);
+	assert_int_equal(w->answer.properties.max_subchannels, 0);
+	assert_int_equal(control(w, STORVSP_CREATE_SUBCHANNELS, 1), STORVSP_INVALID_PARAMETER);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -406,6 +456,9 @@ int main(void)
 	    TEST(memory_that_is_none_is_refused_and_answered),
 	    TEST(unknown_operations_and_short_packets_are_answered),
 	    TEST(subchannels_carry_commands_and_go_with_the_primary_one),
+	    cmocka_unit_test_setup_teardown(an_ide_disk_answers_at_its_place_only, setup_ide,
+					    teardown),
+	    cmocka_unit_test_setup_teardown(an_ide_disk_has_one_channel, setup_ide, teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
