@@ -22,6 +22,13 @@ static void transmitted(struct net_packet *packet, enum net_status status)
 	netback_finish((struct netback_slot *)packet, answers[status]);
 }
 
+static uint8_t takes_large(const struct netback_peer *peer)
+{
+	return peer->sg ? (peer->gso_v4 && peer->csum_v4 ? 1 << NET_GSO_TCPV4 : 0) |
+			      (peer->gso_v6 && peer->csum_v6 ? 1 << NET_GSO_TCPV6 : 0)
+			: 0;
+}
+
 void netback_start(struct netback_queue *queue, const struct netback_env *env, void *ctx,
 		   struct net_device *device, unsigned index, struct gnttab *grants,
 		   const struct netback_peer *peer, void *tx_page, void *rx_page,
@@ -48,6 +55,7 @@ void netback_start(struct netback_queue *queue, const struct netback_env *env, v
 		queue->free = &pool[i];
 	}
 	queue->rx_started = true;
+	atomic_store_explicit(&queue->large, takes_large(peer), memory_order_relaxed);
 	lock_drop(&queue->rx_lock);
 	lock_drop(&queue->q.lock);
 }
@@ -136,6 +144,7 @@ void netback_stop(struct netback_queue *queue)
 {
 	lock_take(&queue->rx_lock);
 	queue->rx_started = false;
+	atomic_store_explicit(&queue->large, 0, memory_order_relaxed);
 	lock_drop(&queue->rx_lock);
 	if (backq_stop(&queue->q))
 		queue->env->idle(queue->ctx, queue);

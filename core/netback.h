@@ -55,6 +55,8 @@ struct netback_queue {
 	struct lock rx_lock;
 	struct xenring rx;
 	bool rx_started;
+	_Atomic uint8_t
+	    large; /* bits 1 << NET_GSO_*: netback_receive() would take such now; anybody may look */
 	uint64_t rx_dropped; /* packets that this front end could not take */
 };
 

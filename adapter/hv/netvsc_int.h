@@ -16,6 +16,7 @@
 #include "adapter/hv/netvsc_frame.h"
 #include "adapter/hv/vmbus.h"
 #include "adapter/seam/net.h"
+#include "core/coalesce.h"
 #include "core/lock.h"
 
 #define NETVSC_QUEUES_MAX 16u
@@ -64,8 +65,10 @@ struct netvsc_queue {
 	uint32_t range, at; /* where a packet stands that the guest had no room for */
 	uint64_t owed[NETVSC_OWED_MAX];
 	unsigned nr_owed;
-	unsigned quiet; /* completions since the host was last told */
-	bool refused;   /* for the sake of `owed` */
+	unsigned quiet;       /* completions since the host was last told */
+	bool refused;         /* for the sake of `owed` */
+	struct coalesce held; /* frames that have been looked at and not delivered, */
+	unsigned owed_held;   /* and which of `owed` is the first that waits for them */
 
 	_Atomic bool full; /* net_room() shall resume the channel */
 };

@@ -3,6 +3,9 @@
  * What a channel brings: answers, and packets for the guest. A packet lies in the receive buffer, which the host may write at any time: headers are copied
  * out and checked, the data goes to the guest as it is. A VMBus packet names ranges of the buffer, each of which holds one RNDIS message or several; they
  * are the host's again once it has a completion. Every packet gets one.
+ *
+ * TCP segments that come together are gathered into one large packet, where the front end takes such (core/coalesce.h). It goes to the guest when a frame
+ * comes that does not join it, and at the latest when all that has come was looked at. Its data being the host's memory, completions wait for it.
  */
 #include "adapter/hv/netvsc_int.h"
 
@@ -81,7 +84,22 @@ static bool read_packet(const uint8_t *body, uint32_t length, struct frame *fram
 	return true;
 }
 
-static enum xen_net_received give(struct netvsc_queue *queue, const struct frame *frame)
+/* False: the guest has no room; net_room() follows. It may have come between the answer and our note, so ask again after that. */
+static bool give(struct netvsc_queue *queue, const struct net_offload *offload,
+		 const struct net_piece *pieces, unsigned nr_pieces)
+{
+	struct net_device *net = &queue->device->net;
+
+	if (xen_net_receive(net, queue->index, offload, pieces, nr_pieces) == XEN_NET_TAKEN)
+		return true;
+	atomic_store(&queue->full, true);
+	if (xen_net_receive(net, queue->index, offload, pieces, nr_pieces) != XEN_NET_TAKEN)
+		return false;
+	atomic_store(&queue->full, false);
+	return true;
+}
+
+static bool give_frame(struct netvsc_queue *queue, const struct frame *frame)
 {
 	const uint32_t addresses = 12;
 	const struct net_piece whole = {frame->bytes, frame->length};
@@ -91,24 +109,55 @@ static enum xen_net_received give(struct netvsc_queue *queue, const struct frame
 	    {frame->bytes + addresses, frame->length - addresses},
 	};
 
-	return xen_net_receive(&queue->device->net, queue->index, &frame->offload,
-			       frame->tagged ? split : &whole, frame->tagged ? 3 : 1);
+	return give(queue, &frame->offload, frame->tagged ? split : &whole, frame->tagged ? 3 : 1);
 }
 
-/* False: the guest has no room; net_room() follows. It may have come between the answer and our note, so ask again after that. */
+/* What has been gathered. False: the guest has no room. */
+static bool give_held(struct netvsc_queue *queue)
+{
+	struct coalesce *held = &queue->held;
+	struct net_offload offload;
+	unsigned nr;
+
+	if (!held->frames)
+		return true;
+	nr = coalesce_packet(held, &offload);
+	if (!give(queue, &offload, held->piece, nr))
+		return false;
+	coalesce_drop(held);
+	return true;
+}
+
+/* False: it does not join what is held, or nothing may be held of this kind. */
+static bool gather(struct netvsc_queue *queue, const struct frame *frame)
+{
+	struct coalesce *held = &queue->held;
+	unsigned kinds = 0;
+
+	if (frame->tagged || !frame->offload.csum_good)
+		return false;
+	if (!held->frames) {
+		kinds = xen_net_large(&queue->device->net, queue->index);
+		if (!kinds)
+			return false;
+		/* The packet that is being looked at comes there. */
+		queue->owed_held = queue->nr_owed;
+	}
+	return coalesce_add(held, kinds, frame->bytes, frame->length);
+}
+
+/* False: the guest has no room. */
 static bool deliver(struct netvsc_queue *queue, const uint8_t *body, uint32_t length)
 {
 	struct frame frame;
 
 	if (!queue->device->ready || !read_packet(body, length, &frame))
 		return true;
-	if (give(queue, &frame) == XEN_NET_TAKEN)
+	if (gather(queue, &frame))
 		return true;
-	atomic_store(&queue->full, true);
-	if (give(queue, &frame) != XEN_NET_TAKEN)
-		return false;
-	atomic_store(&queue->full, false);
-	return true;
+	if (!queue->held.frames)
+		return give_frame(queue, &frame);
+	return give_held(queue) && (gather(queue, &frame) || give_frame(queue, &frame));
 }
 
 /* The conversation is VP 0's, but net_room() may have brought another VP here. False: VP 0 will see to it. */
@@ -207,16 +256,19 @@ static enum vmbus_ring_result complete(struct netvsc_queue *queue, uint64_t tran
 	return hv_channel_send_quietly(queue->channel, &packet);
 }
 
-/* As many at once as the ring has room for; the one after those asks for more. */
+/* As many at once as the ring has room for; the one after those asks for more. None whose frames are held. */
 static void pay(struct netvsc_queue *queue)
 {
-	unsigned paid =
-	    hv_channel_complete_quietly(queue->channel, queue->owed, queue->nr_owed, received.word);
+	unsigned due = queue->held.frames ? queue->owed_held : queue->nr_owed, paid;
 
-	while (paid < queue->nr_owed && complete(queue, queue->owed[paid]) != VMBUS_RING_FULL)
+	if (!due)
+		return;
+	paid = hv_channel_complete_quietly(queue->channel, queue->owed, due, received.word);
+	while (paid < due && complete(queue, queue->owed[paid]) != VMBUS_RING_FULL)
 		paid++;
 	queue->quiet += paid;
 	queue->nr_owed -= paid;
+	queue->owed_held -= paid;
 	memmove(queue->owed, queue->owed + paid, queue->nr_owed * sizeof(queue->owed[0]));
 }
 
@@ -267,8 +319,10 @@ void netvsc_drained(struct hv_channel *channel)
 	struct netvsc *device = channel->device;
 	struct netvsc_queue *queue = &device->queue[channel->queue];
 
-	if (queue->nr_owed)
-		pay(queue);
+	/* What waits behind it would wait for ever where the guest has made room just now and net_room() found nobody waiting. */
+	if (queue->held.frames && give_held(queue) && channel->stalled)
+		hv_channel_resume(channel);
+	pay(queue);
 	/* Some places in its buffer the host can do without for a while. */
 	if (netvsc_tx_resume(queue) || queue->quiet >= QUIET_MAX || channel->stalled) {
 		queue->quiet = 0;

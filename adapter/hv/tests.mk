@@ -42,7 +42,7 @@ $(eval $(call unit_test,storvsc,tests/unit/test_storvsc.c $(LOOP_CLIENT_SRC) $(L
 	tests/loop/server_storvsp.c $$$$(LOOP_BLOCK_SRC) $$$$(DISK_ASAN),$$(DISK_ASAN) -pthread -luring))
 $(eval $(call fuzzer,storvsc,tests/fuzz/fuzz_storvsc.c $(LOOP_CLIENT_SRC) $(LOOP_STORVSC_SRC)))
 
-LOOP_NETVSC_SRC := tests/loop/client_netvsc.c $(addprefix adapter/hv/netvsc_,setup.c rndis.c tx.c rx.c frame.c)
+LOOP_NETVSC_SRC := tests/loop/client_netvsc.c $(addprefix adapter/hv/netvsc_,setup.c rndis.c tx.c rx.c frame.c) core/coalesce.c
 LOOP_NETVSP_SRC = $(filter-out $(HOST_VMBUS_SRC) host/netvsp.c,$(HOST_NETVSP_SRC))
 
 $(eval $(call unit_test,netvsc,tests/unit/test_netvsc.c $(LOOP_CLIENT_SRC) $(LOOP_NETVSC_SRC) $$$$(LOOP_SERVER_SRC) \

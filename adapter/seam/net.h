@@ -24,6 +24,9 @@ enum xen_net_received xen_net_receive(struct net_device *device, unsigned queue,
 				      const struct net_offload *offload,
 				      const struct net_piece *pieces, unsigned nr_pieces);
 
+/* What large packets of TCP that queue's front end takes now, to be segmented: bits 1 << NET_GSO_*. It may have changed when one comes, which is lost then. */
+unsigned xen_net_large(struct net_device *device, unsigned queue);
+
 /* Implemented by the Viridian side. The guest may have room again on that queue, after XEN_NET_NO_ROOM; on any VP. */
 void net_room(struct net_device *device, unsigned queue);
 /* The same for all queues, soon: the guest's end of the device has gone. On any VP, under any lock of the Xen side's. */

@@ -176,21 +176,35 @@ void xen_net_remove(struct net_device *device)
 	store_leave();
 }
 
-enum xen_net_received xen_net_receive(struct net_device *device, unsigned queue,
-				      const struct net_offload *offload,
-				      const struct net_piece *pieces, unsigned nr_pieces)
+/* NULL: nobody listens. */
+static struct netback_queue *queue_of(const struct net_device *device, unsigned queue)
 {
 	struct netdev *d = device->submitter;
 	unsigned nr = d ? __atomic_load_n(&d->vif.nr_queues, __ATOMIC_RELAXED) : 0;
 
 	if (!nr)
-		return XEN_NET_TAKEN;
+		return NULL;
 	while (queue >= nr)
 		queue -= nr;
-	return netback_receive(&d->queue[queue].queue, offload, pieces, nr_pieces) ==
-		       NETBACK_NO_ROOM
+	return &d->queue[queue].queue;
+}
+
+enum xen_net_received xen_net_receive(struct net_device *device, unsigned queue,
+				      const struct net_offload *offload,
+				      const struct net_piece *pieces, unsigned nr_pieces)
+{
+	struct netback_queue *q = queue_of(device, queue);
+
+	return q && netback_receive(q, offload, pieces, nr_pieces) == NETBACK_NO_ROOM
 		   ? XEN_NET_NO_ROOM
 		   : XEN_NET_TAKEN;
+}
+
+unsigned xen_net_large(struct net_device *device, unsigned queue)
+{
+	const struct netback_queue *q = queue_of(device, queue);
+
+	return q ? q->large : 0;
 }
 
 static void forget(struct netdev *d)

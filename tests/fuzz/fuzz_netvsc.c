@@ -12,6 +12,7 @@
 #include "abi/vmbus/rndis.h"
 #include "adapter/hv/vmbus.h"
 #include "adapter/seam/net.h"
+#include "tests/hosted/tcp.h"
 #include "tests/loop/bad_host.h"
 #include "tests/loop/client.h"
 #include "tests/loop/client_netvsc.h"
@@ -80,11 +81,20 @@ enum xen_net_received xen_net_receive(struct net_device *device, unsigned queue,
 				      const struct net_piece *pieces, unsigned nr_pieces)
 {
 	(void)device;
-	assert(queue < CLIENT_VPS && !offload->csum_blank && !offload->gso);
+	assert(queue < CLIENT_VPS && nr_pieces);
+	assert(!offload->gso == !offload->csum_blank && !offload->gso == !offload->gso_size);
+	assert(!offload->gso || (!offload->csum_good && nr_pieces > 2));
 	for (unsigned i = 0; i < nr_pieces; i++)
 		for (uint32_t n = 0; n < pieces[i].len; n++)
 			sink ^= ((const uint8_t *)pieces[i].data)[n];
 	return byte() % 4 == 0 ? XEN_NET_NO_ROOM : XEN_NET_TAKEN;
+}
+
+unsigned xen_net_large(struct net_device *device, unsigned queue)
+{
+	(void)device;
+	assert(queue < CLIENT_VPS);
+	return byte() % 8;
 }
 
 static void fill_headers(uint8_t *to)
@@ -454,6 +464,54 @@ static void answer(uint32_t id)
 	client_event(byte() % CLIENT_VPS, id);
 }
 
+/* Segments of one flow, which may become one packet; sometimes one of another, or with another byte. */
+static void stream(uint32_t id)
+{
+	static uint32_t seq;
+	struct end *e = end_of(id), *first = end_of(1);
+	unsigned n = 1 + byte() % 24;
+	uint8_t *to;
+
+	for (unsigned i = 1; (!first || !first->receive_pages) && i < CHANNELS; i++)
+		first = end_of(i);
+	if (!e || !first || !first->receive_pages)
+		return;
+	for (; n; n--) {
+		struct {
+			struct rndis_header header;
+			struct rndis_packet packet;
+			struct rndis_packet_info info;
+			uint32_t value;
+			uint8_t frame[200];
+		} message = {
+		    .header = {RNDIS_PACKET, sizeof(message)},
+		    .packet = {.data_offset = sizeof(message) - 8 - 200,
+			       .info_offset = sizeof(message.packet),
+			       .info_length = 16},
+		    .info = {16, RNDIS_INFO_CHECKSUM, 12},
+		    .value = RNDIS_RX_TCP_GOOD,
+		};
+		uint8_t how = byte();
+		const struct tcp_frame what = {
+		    .ipv6 = id % 2,
+		    .options = 12,
+		    .seq = seq,
+		    .payload = how & 15 ? 80 : 1 + byte() % 80,
+		    .flags = how & 0x30 ? 0 : TCP_FLAG_ACK | TCP_FLAG_PSH,
+		};
+		uint32_t offset;
+
+		message.packet.data_length = tcp_make(message.frame, &what);
+		seq += what.payload;
+		if ((how & 0xc0) == 0xc0)
+			((uint8_t *)&message)[byte()] ^= byte();
+		to = place(first, sizeof(message), &offset);
+		memcpy(to, &message, sizeof(message));
+		deliver(e, offset, sizeof(message));
+	}
+	client_event(byte() % CLIENT_VPS, id);
+}
+
 /* A frame, or a few, or something like it. */
 static void arrive(uint32_t id)
 {
@@ -612,7 +670,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				burst();
 			break;
 		case 11:
-		case 12: arrive(id); break;
+		case 12:
+			if (byte() & 1)
+				stream(id);
+			else
+				arrive(id);
+			break;
 		default: answer(id); break;
 		}
 		for (unsigned i = 0; i < nr_sent; i++)

@@ -26,7 +26,8 @@ static bool queue_is_at_rest(const struct netvsc_queue *queue)
 	uint64_t sections = queue->nr_sections ? ~0ull >> (64 - queue->nr_sections) : 0;
 
 	return queue->direct_free == ~0ull && queue->section_free == sections &&
-	       !queue->nr_waiting && !queue->batch.packets && !queue->nr_owed;
+	       !queue->nr_waiting && !queue->batch.packets && !queue->nr_owed &&
+	       !queue->held.frames;
 }
 
 bool client_netvsc_is_at_rest(struct net_device *net)

@@ -273,6 +273,39 @@ static void nobody_listens_until_the_front_end_has_come(void **state)
 	assert_int_equal(get(BACK "/multi-queue-max-queues"), 1); /* no more than vCPUs */
 }
 
+/* It must take them in several pages and without their checksums, too. */
+static void large_packets_come_where_the_front_end_takes_them(void **state)
+{
+	const unsigned v4 = 1u << NET_GSO_TCPV4, v6 = 1u << NET_GSO_TCPV6;
+
+	(void)state;
+	assert_int_equal(xen_net_large(&device[0], 0), 0);
+	connect();
+	assert_int_equal(xen_net_large(&device[0], 0), 0);
+	set(FRONT "/state", XenbusStateClosed);
+	set(FRONT "/state", XenbusStateInitialising);
+	set(FRONT "/feature-gso-tcpv4", 1);
+	set(FRONT "/feature-gso-tcpv6", 1);
+	connect();
+	assert_int_equal(xen_net_large(&device[0], 3), 0);
+	set(FRONT "/state", XenbusStateClosed);
+	set(FRONT "/state", XenbusStateInitialising);
+	set(FRONT "/feature-sg", 1);
+	connect();
+	assert_int_equal(xen_net_large(&device[0], 3), v4);
+	set(FRONT "/state", XenbusStateClosed);
+	assert_int_equal(xen_net_large(&device[0], 3), 0);
+	set(FRONT "/state", XenbusStateInitialising);
+	set(FRONT "/feature-ipv6-csum-offload", 1);
+	connect();
+	assert_int_equal(xen_net_large(&device[0], 3), v4 | v6);
+	set(FRONT "/state", XenbusStateClosed);
+	set(FRONT "/state", XenbusStateInitialising);
+	set(FRONT "/feature-no-csum-offload", 1);
+	connect();
+	assert_int_equal(xen_net_large(&device[0], 3), v6);
+}
+
 /* Four queues of the device's, one of the guest's: room on that is room on all. */
 static void queues_of_the_device_share_the_guests(void **state)
 {
@@ -369,6 +402,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(nobody_listens_until_the_front_end_has_come),
+	    TEST(large_packets_come_where_the_front_end_takes_them),
 	    TEST(queues_of_the_device_share_the_guests),
 	    TEST(a_front_end_that_leaves_lets_the_host_go_on),
 	    TEST(unplugging_waits_for_the_guest_and_for_packets),

@@ -9,6 +9,7 @@
 
 #include "adapter/hv/vmbus.h"
 #include "adapter/seam/net.h"
+#include "tests/hosted/tcp.h"
 #include "tests/loop/server_netvsp.h"
 #include "tests/loop/client.h"
 #include "tests/loop/client_netvsc.h"
@@ -28,12 +29,15 @@ static struct netvsp *server;
 static struct net_device *device;
 static unsigned queues, removals, links;
 static bool link_up, no_room;
-static unsigned nr_received;
+static unsigned room_after; /* so many questions, where there is no room */
+static unsigned room_for;   /* so many packets, and then none; 0: for all */
+static unsigned nr_received, large;
 static struct {
 	unsigned queue;
 	uint32_t length;
 	bool good;
-	uint8_t bytes[9216];
+	struct net_offload offload;
+	uint8_t bytes[NET_PACKET_MAX];
 } received[FRAMES];
 
 struct sent {
@@ -80,8 +84,9 @@ enum xen_net_received xen_net_receive(struct net_device *which, unsigned queue,
 
 	assert_ptr_equal(which, device);
 	assert_true(queue < queues && nr_received < FRAMES);
-	if (no_room)
+	if (no_room && (!room_after || --room_after))
 		return XEN_NET_NO_ROOM;
+	no_room = false;
 	for (unsigned i = 0; i < nr_pieces; i++) {
 		assert_true(at + pieces[i].len <= sizeof(received[0].bytes));
 		memcpy(received[nr_received].bytes + at, pieces[i].data, pieces[i].len);
@@ -89,8 +94,17 @@ enum xen_net_received xen_net_receive(struct net_device *which, unsigned queue,
 	}
 	received[nr_received].queue = queue;
 	received[nr_received].length = at;
+	received[nr_received].offload = *offload;
 	received[nr_received++].good = offload->csum_good;
+	no_room = room_for && !--room_for;
 	return XEN_NET_TAKEN;
+}
+
+unsigned xen_net_large(struct net_device *which, unsigned queue)
+{
+	assert_ptr_equal(which, device);
+	assert_true(queue < queues);
+	return large;
 }
 
 /* ---- what the host's network hears ---- */
@@ -128,6 +142,8 @@ static void create(unsigned vps, unsigned mtu)
 	device = NULL;
 	queues = removals = links = nr_received = nr_sent = nr_out = resumes = 0;
 	no_room = false;
+	room_after = room_for = 0;
+	large = 1u << NET_GSO_TCPV4 | 1u << NET_GSO_TCPV6;
 	memset(sent, 0, sizeof(sent));
 	backend = (struct net_backend){.ops = &backend_ops};
 	partition_create(&part);
@@ -562,6 +578,210 @@ static void buffers_are_given_back_in_silence(void **state)
 	assert_true(part.signals >= before + 4);
 }
 
+/* ---- segments that become one packet ---- */
+
+/* The n-th of a flow's, all of 1000 bytes and the last with PSH. */
+static bool arrive_segment(bool ipv6, unsigned n, bool last, bool checked)
+{
+	const struct tcp_frame what = {
+	    .ipv6 = ipv6,
+	    .flags = last ? TCP_FLAG_ACK | TCP_FLAG_PSH : TCP_FLAG_ACK,
+	    .seq = n * 1000,
+	    .payload = 1000,
+	    .fill = (uint8_t)n,
+	};
+	uint8_t frame[1200];
+	uint32_t length = tcp_make(frame, &what);
+
+	return backend.receive(backend.adapter, frame, length, checked);
+}
+
+/* What the guest got from its `from`-th packet on is segments `first` to `end` - 1, in order, each once. */
+static void check_segments(bool ipv6, unsigned from, unsigned first, unsigned end)
+{
+	unsigned n = first;
+
+	for (unsigned i = from; i < nr_received && n < end; i++) {
+		const uint32_t headers = ipv6 ? 74 : 54;
+
+		if (received[i].offload.gso) {
+			assert_int_equal(received[i].offload.gso,
+					 ipv6 ? NET_GSO_TCPV6 : NET_GSO_TCPV4);
+			assert_int_equal(received[i].offload.gso_size, 1000);
+			assert_true(tcp_is_to_be_completed(received[i].bytes, received[i].length));
+		}
+		assert_int_equal(get32(received[i].bytes + headers - 16), n * 1000);
+		assert_int_equal((received[i].length - headers) % 1000, 0);
+		for (uint32_t at = headers; at < received[i].length; at += 1000)
+			assert_int_equal(received[i].bytes[at], (uint8_t)n++);
+	}
+	assert_int_equal(n, end);
+}
+
+static void segments_come_in_as_one_packet(void **state)
+{
+	(void)state;
+	for (unsigned ipv6 = 0; ipv6 < 2; ipv6++) {
+		nr_received = 0;
+		for (unsigned i = 0; i < 20; i++)
+			assert_true(arrive_segment(ipv6, i, false, true));
+		partition_run(&part);
+		check_segments(ipv6, 0, 0, 20);
+		assert_int_equal(nr_received, 1);
+		assert_true(client_netvsc_is_at_rest(device));
+	}
+}
+
+static void a_segment_alone_comes_as_it_is(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(arrive_segment(false, i, false, true));
+		partition_run(&part);
+	}
+	assert_int_equal(nr_received, 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(received[i].good && !received[i].offload.gso &&
+			    !received[i].offload.csum_blank);
+	check_segments(false, 0, 0, 3);
+}
+
+static void segments_stay_apart_where_they_must(void **state)
+{
+	(void)state;
+	/* The front end takes none, */
+	large = 0;
+	for (unsigned i = 0; i < 4; i++)
+		assert_true(arrive_segment(false, i, false, true));
+	partition_run(&part);
+	assert_int_equal(nr_received, 4);
+	/* or none of these, */
+	large = 1u << NET_GSO_TCPV4;
+	for (unsigned i = 4; i < 8; i++)
+		assert_true(arrive_segment(true, i, false, true));
+	partition_run(&part);
+	assert_int_equal(nr_received, 8);
+	/* or nobody has looked at their checksums. */
+	for (unsigned i = 8; i < 12; i++)
+		assert_true(arrive_segment(false, i, false, false));
+	partition_run(&part);
+	assert_int_equal(nr_received, 12);
+	check_segments(false, 0, 0, 4);
+	check_segments(true, 4, 4, 8);
+	check_segments(false, 8, 8, 12);
+	assert_true(!received[11].good && received[7].good);
+}
+
+static void other_frames_keep_their_place(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(arrive_segment(false, i, false, true));
+	assert_true(arrive(9, 60, true));
+	for (unsigned i = 3; i < 6; i++)
+		assert_true(arrive_segment(false, i, i == 4, true));
+	partition_run(&part);
+	/* 0 to 2, the other one, 3 to 4, which ends with PSH, 5 */
+	assert_int_equal(nr_received, 4);
+	assert_int_equal(received[1].bytes[20], 9);
+	check_segments(false, 0, 0, 3);
+	check_segments(false, 2, 3, 6);
+}
+
+/* More than fit into one, more completions than can be owed, and no room for any of it until the end. */
+static void segments_wait_for_the_guest(void **state)
+{
+	unsigned sent_in = 0;
+
+	(void)state;
+	no_room = true;
+	while (sent_in < 150 && arrive_segment(false, sent_in, false, true)) {
+		sent_in++;
+		/* Sometimes they come one by one. */
+		if (sent_in % 5 == 0 || sent_in < 20)
+			partition_run(&part);
+	}
+	partition_run(&part);
+	assert_int_equal(nr_received, 0);
+	assert_true(sent_in > 100);
+	no_room = false;
+	client_run_on(2);
+	net_room(device, 0);
+	client_run_on(0);
+	partition_run(&part);
+	check_segments(false, 0, 0, sent_in);
+	assert_true(nr_received <= 5);
+	assert_true(client_netvsc_is_at_rest(device));
+}
+
+/* What came before them is the host's again, and it puts other frames there, while they wait. */
+static void segments_that_wait_stay_as_they_are(void **state)
+{
+	(void)state;
+	room_for = 4;
+	for (unsigned i = 0; i < 4; i++)
+		assert_true(arrive(1, 60, true));
+	for (unsigned i = 0; i < 30; i++) {
+		for (unsigned n = 0; n < 2; n++)
+			assert_true(arrive_segment(false, 2 * i + n, false, true));
+		partition_run(&part);
+	}
+	assert_int_equal(nr_received, 4);
+	no_room = false;
+	net_room(device, 0);
+	partition_run(&part);
+	assert_int_equal(nr_received, 5);
+	check_segments(false, 4, 0, 60);
+	assert_true(client_netvsc_is_at_rest(device));
+}
+
+/* Room comes between two questions, and nobody says so afterwards, because nobody was waiting: what is behind must not stay. */
+static void room_that_nobody_waited_for_is_used_for_all(void **state)
+{
+	(void)state;
+	for (unsigned asked = 1; asked < 12; asked++) {
+		unsigned before = nr_received;
+
+		for (unsigned i = 0; i < 3; i++)
+			assert_true(arrive_segment(false, i, false, true));
+		assert_true(arrive((uint8_t)asked, 60, true));
+		assert_true(arrive((uint8_t)asked, 61, true));
+		no_room = true;
+		room_after = asked;
+		partition_run(&part);
+		if (no_room) {
+			room_after = 0;
+			no_room = false;
+			net_room(device, 0);
+			partition_run(&part);
+		}
+		assert_int_equal(nr_received, before + 3);
+		check_segments(false, before, 0, 3);
+		assert_int_equal(received[before + 1].length, 60);
+		assert_int_equal(received[before + 2].length, 61);
+		assert_true(client_netvsc_is_at_rest(device));
+	}
+}
+
+/* What waits for its room is the host's again when the adapter goes; the guest gets none of it. */
+static void an_adapter_that_goes_takes_segments_along(void **state)
+{
+	size_t all = *(size_t *)*state;
+
+	no_room = true;
+	for (unsigned i = 0; i < 10; i++)
+		assert_true(arrive_segment(false, i, false, true));
+	partition_run(&part);
+	no_room = false;
+	server_netvsp_rescind(server);
+	partition_run(&part);
+	net_room(device, 0);
+	assert_int_equal(nr_received, 0);
+	net_forgotten(device);
+	client_event(0, 0);
+	assert_true(client_free_pages() > all);
+}
+
 /* The guest posts nothing: the host is held back, nothing is lost, nothing comes twice. */
 static void frames_wait_for_the_guest(void **state)
 {
@@ -778,6 +998,15 @@ int main(void)
 	    TEST(one_segment_is_not_a_large_send),
 	    TEST(frames_come_in),
 	    TEST(buffers_are_given_back_in_silence),
+	    TEST(segments_come_in_as_one_packet),
+	    TEST(a_segment_alone_comes_as_it_is),
+	    TEST(segments_stay_apart_where_they_must),
+	    TEST(other_frames_keep_their_place),
+	    TEST(segments_wait_for_the_guest),
+	    TEST(segments_that_wait_stay_as_they_are),
+	    TEST(room_that_nobody_waited_for_is_used_for_all),
+	    cmocka_unit_test_setup_teardown(an_adapter_that_goes_takes_segments_along, setup_alone,
+					    teardown),
 	    TEST(frames_wait_for_the_guest),
 	    TEST(news_behind_frames_reaches_vp_0),
 	    TEST(a_front_end_that_leaves_lets_frames_go),
