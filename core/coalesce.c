@@ -162,6 +162,13 @@ static void begin(struct coalesce *held, const struct segment *s)
 	memcpy(held->header, s->bytes, sizeof(held->header));
 }
 
+bool coalesce_may_add(const struct coalesce *held, const uint8_t *frame, uint32_t length)
+{
+	uint32_t tcp = length > TCP4 && get16(frame + 12) == TYPE_IPV6 ? TCP6 : TCP4;
+
+	return length > tcp + TCP_HEADER && (frame[tcp + 13] & ~(held->frames ? PSH : 0)) == ACK;
+}
+
 bool coalesce_add(struct coalesce *held, unsigned kinds, const uint8_t *frame, uint32_t length)
 {
 	struct segment s;

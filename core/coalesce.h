@@ -37,6 +37,9 @@ struct coalesce {
  */
 bool coalesce_add(struct coalesce *held, unsigned kinds, const uint8_t *frame, uint32_t length);
 
+/* A quick look, at bytes that may be others later: false where coalesce_add() would be asked in vain. */
+bool coalesce_may_add(const struct coalesce *held, const uint8_t *frame, uint32_t length);
+
 /* What is held, as held->piece[], of which there are so many. One frame alone is as it was. May be called again, also after more has joined. */
 unsigned coalesce_packet(struct coalesce *held, struct net_offload *offload);
 

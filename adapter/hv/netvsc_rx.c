@@ -134,7 +134,8 @@ static bool gather(struct netvsc_queue *queue, const struct frame *frame)
 	struct coalesce *held = &queue->held;
 	unsigned kinds = 0;
 
-	if (frame->tagged || !frame->offload.csum_good)
+	if (frame->tagged || !frame->offload.csum_good ||
+	    !coalesce_may_add(held, frame->bytes, frame->length))
 		return false;
 	if (!held->frames) {
 		kinds = xen_net_large(&queue->device->net, queue->index);

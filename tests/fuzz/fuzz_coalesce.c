@@ -102,10 +102,13 @@ static void add(unsigned kinds)
 	static uint8_t frame[MOST];
 	uint32_t length = make(frame), at = tcp_at(frame);
 	uint8_t *now = malloc(length);
-	bool scribble = byte() & 1;
+	bool scribble = byte() & 1, may;
 
 	memcpy(now, frame, length);
-	if (!coalesce_add(&held, kinds, now, length)) {
+	may = coalesce_may_add(&held, now, length);
+	if (coalesce_add(&held, kinds, now, length)) {
+		assert(may);
+	} else {
 		if (nr_came) {
 			check();
 			drop();

@@ -51,11 +51,14 @@ static struct tcp_frame frame_of(bool ipv6, unsigned n, uint32_t payload)
 static bool add_bytes(uint32_t length)
 {
 	uint8_t *frame = buffer[nr_came];
+	bool may;
 
 	memcpy(came[nr_came], frame, length);
 	came_length[nr_came] = length;
+	may = coalesce_may_add(&held, frame, length);
 	if (!coalesce_add(&held, BOTH, frame, length))
 		return false;
+	assert_true(may);
 	nr_came++;
 	return true;
 }
@@ -363,6 +366,7 @@ static void a_frame_has_payload_and_no_padding(void **state)
 
 			memcpy(exact + sizeof(exact) - n, buffer[0], n);
 			assert_false(coalesce_add(&held, BOTH, exact + sizeof(exact) - n, n));
+			coalesce_may_add(&held, exact + sizeof(exact) - n, n);
 		}
 		assert_true(add_bytes(length));
 		coalesce_drop(&held);
