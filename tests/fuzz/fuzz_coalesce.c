@@ -81,7 +81,7 @@ static uint32_t make(uint8_t *frame)
 	uint32_t length;
 
 	if (what & 2)
-		f->payload = byte() & 1 ? 1 + byte() : 1 + word() % 9000;
+		f->payload = 1 + (byte() & 1 ? byte() : word() % 9000);
 	f->flags = what & 4 ? TCP_FLAG_ACK | (byte() & TCP_FLAG_PSH) : 0;
 	f->fill++;
 	length = tcp_make(frame, f);
