@@ -29,9 +29,9 @@ class Result:
         return text in self.out
 
     def last_words(self):
-        """Where a kernel crashed, as it says itself."""
-        m = re.search(r"RIP: .*", self.out)
-        return m.group(0) if m else "without a word"
+        """Where a kernel crashed, as it says itself; else the last line there was."""
+        m = re.search(r"RIP: .*", self.out) or re.search(r".*\S.*\s*\Z", self.out)
+        return m.group(0).strip() if m else "without a word"
 
     def failures(self):
         """The checks of the guest's userland that failed; None where it did not run them to the end."""
@@ -40,26 +40,35 @@ class Result:
         return re.findall(r"^not ok .*$", self.out, re.M)
 
 
-def lab(*args, initrd=INITRD, append="", seconds=180):
-    """Boots the userland, or what `args` say, and returns a Result."""
+def lab(*args, initrd=INITRD, append="", seconds=180, idle=False):
+    """Boots the userland, or what `args` say, and returns a Result. `idle`: it is to do nothing until its time is up."""
     command = [str(ROOT / "lab/run"), "--timeout", str(seconds), "--append", ("quiet " + append).strip()]
     if initrd:
         command += ["--initrd", str(initrd)]
-    return run(command + [str(a) for a in args])
+    return run(command + [str(a) for a in args], idle)
 
 
-def run(command):
+def lost(result, native):
     """
-    Runs lab/run, or what ends as it does, and returns a Result. What the lab's own faults ended is done again, once and aloud: the nested
-    processor may deliver an interrupt twice (docs/lab.md), which a kernel in ring 0 now and then dies of, or spins for ever.
+    What may have been the lab's own fault (docs/lab.md): a native guest that crashed, because the nested processor may deliver an interrupt twice, and any
+    that hung, because it may lose its way altogether. A Xen guest's crash never is: the adapter sees to that.
     """
+    if NESTED not in result.err or result.saw("sysrq triggered crash"):
+        return None
+    if result.code == TIMED_OUT:
+        return "hung"
+    return "crashed" if native and result.code == CRASHED else None
+
+
+def run(command, idle=False):
+    """Runs lab/run, or what ends as it does, and returns a Result. What the lab's own faults may have ended is done again, once and aloud."""
+    native = "--native" in command
     for _ in range(2):
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         result = Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
-        lost = result.code in (CRASHED, TIMED_OUT) and not result.saw("sysrq triggered crash")
-        if lost and "--native" in command and NESTED in result.err:
-            print("# again: a native guest %s on the nested processor: %s"
-                  % ("crashed" if result.code == CRASHED else "hung", result.last_words()), flush=True)
+        how = None if idle else lost(result, native)
+        if how:
+            print("# again: a %s guest %s on the nested processor: %s" % ("native" if native else "Xen", how, result.last_words()), flush=True)
         elif result.code != LAB_FAILED:
             break
     return result
