@@ -4,13 +4,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 /* Packets handled before other devices get their turn. */
 #define BURST 128u
-/* What a device expects has come by then, and no network is slower for it. */
-#define LATER_NS 40000
 
 void channel_send_offer(struct vmbus_channel *channel)
 {
@@ -171,16 +168,13 @@ static bool send_backlog(struct vmbus_channel *channel)
 	return empty;
 }
 
-/*
- * Takes packets until the ring is empty, the burst is over, or an answer found no room. True: there may be more. *taken: how many
- * it took.
- */
-static bool take_packets(struct vmbus_channel *channel, unsigned *taken)
+/* Takes packets until the ring is empty, the burst is over, or an answer found no room. True: there may be more. */
+static bool take_packets(struct vmbus_channel *channel)
 {
 	const struct vmbus_offering *offering = &channel->offering;
 	struct vmbus_in_packet packet;
 
-	for (*taken = 0; *taken < BURST; ++*taken) {
+	for (unsigned i = 0; i < BURST; i++) {
 		enum vmbus_ring_result result =
 		    vmbus_ring_receive(&channel->in, channel->bus->packet, MAX_PACKET, &packet);
 
@@ -198,23 +192,10 @@ static bool take_packets(struct vmbus_channel *channel, unsigned *taken)
 	return true;
 }
 
-/* Leaves the ring masked for a while, where that spares the guest signals. */
-static bool looks_later(struct vmbus_channel *channel)
-{
-	const struct vmbus_device_ops *ops = channel->offering.ops;
-	const struct itimerspec when = {.it_value.tv_nsec = LATER_NS};
-
-	return channel->later.fd >= 0 && !channel->backlog &&
-	       ops->expects(channel->offering.device, channel) &&
-	       timerfd_settime(channel->later.fd, 0, &when, NULL) == 0;
-}
-
-/* Or there is reason to look, by `later`. */
 static void guest_signalled(void *context, uint32_t events)
 {
 	struct vmbus_channel *channel = context;
 	const struct vmbus_offering *offering = &channel->offering;
-	unsigned taken;
 	bool more;
 
 	(void)events;
@@ -222,15 +203,12 @@ static void guest_signalled(void *context, uint32_t events)
 		return;
 	}
 	vmbus_ring_mask(&channel->in);
-	more = take_packets(channel, &taken);
+	more = take_packets(channel);
 	if (channel->state != CHANNEL_OPEN || channel->deaf) {
 		return;
 	}
 	if (vmbus_ring_release(&channel->in)) {
 		signal_guest(channel);
-	}
-	if (taken && !more && looks_later(channel)) {
-		return;
 	}
 	/* With a backlog the guest signals when it has made room; what it sent stays in its ring until then. */
 	if ((vmbus_ring_unmask(&channel->in) || more) && !channel->backlog) {
@@ -238,20 +216,6 @@ static void guest_signalled(void *context, uint32_t events)
 	}
 	if (offering->ops->idle) {
 		offering->ops->idle(offering->device, channel);
-	}
-}
-
-/* Without a timer it is told of everything. */
-static void add_later(struct vmbus_channel *channel)
-{
-	int fd = channel->offering.ops->expects
-		     ? timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)
-		     : -1;
-
-	channel->later = (struct loop_watch){fd, guest_signalled, channel};
-	if (fd >= 0 && loop_add(channel->bus->host.loop, &channel->later, LOOP_EVENT) < 0) {
-		close(fd);
-		channel->later.fd = -1;
 	}
 }
 
@@ -265,7 +229,6 @@ static bool hook(struct vmbus_channel *channel)
 	}
 	if (loop_add(host->loop, &channel->watch, LOOP_EVENT) == 0) {
 		if (host->hook(host->context, connection_of(channel->id), channel->watch.fd) == 0) {
-			add_later(channel);
 			return true;
 		}
 		loop_remove(host->loop, &channel->watch);
@@ -281,10 +244,6 @@ static void unhook(struct vmbus_channel *channel)
 	host->unhook(host->context, connection_of(channel->id));
 	loop_remove(host->loop, &channel->watch);
 	close(channel->watch.fd);
-	if (channel->later.fd >= 0) {
-		loop_remove(host->loop, &channel->later);
-		close(channel->later.fd);
-	}
 }
 
 /* The GPADL holds the guest-to-host ring, then from `host_ring_page` on the other one; each has two pages at least. */
