@@ -44,11 +44,15 @@ static void signal_guest(struct vmbus_channel *channel)
 	}
 }
 
-/* With the lock. */
 static bool push(struct vmbus_channel *channel, const struct vmbus_out_packet *packet,
-		 enum vmbus_ring_result *result, bool *signal)
+		 enum vmbus_ring_result *result)
 {
-	*result = vmbus_ring_send(&channel->out, packet, signal);
+	bool signal;
+
+	*result = vmbus_ring_send(&channel->out, packet, &signal);
+	if (signal) {
+		signal_guest(channel);
+	}
 	if (*result == VMBUS_RING_BROKEN) {
 		channel->deaf = true;
 	}
@@ -83,9 +87,7 @@ static bool keep(struct vmbus_channel *channel, const struct vmbus_out_packet *p
 	return true;
 }
 
-/* With the lock. */
-static bool push_or_keep(struct vmbus_channel *channel, const struct vmbus_out_packet *packet,
-			 bool *signal)
+bool vmbus_send(struct vmbus_channel *channel, const struct vmbus_out_packet *packet)
 {
 	enum vmbus_ring_result result;
 
@@ -95,21 +97,8 @@ static bool push_or_keep(struct vmbus_channel *channel, const struct vmbus_out_p
 	if (channel->backlog) {
 		return keep(channel, packet);
 	}
-	return push(channel, packet, &result, signal) ||
+	return push(channel, packet, &result) ||
 	       (result == VMBUS_RING_FULL && keep(channel, packet));
-}
-
-bool vmbus_send(struct vmbus_channel *channel, const struct vmbus_out_packet *packet)
-{
-	bool signal = false, sent;
-
-	pthread_mutex_lock(&channel->lock);
-	sent = push_or_keep(channel, packet, &signal);
-	pthread_mutex_unlock(&channel->lock);
-	if (signal) {
-		signal_guest(channel);
-	}
-	return sent;
 }
 
 bool vmbus_congested(const struct vmbus_channel *channel)
@@ -144,28 +133,11 @@ static void drop_first(struct vmbus_channel *channel)
 static bool send_backlog(struct vmbus_channel *channel)
 {
 	enum vmbus_ring_result result;
-	bool signal = false, empty;
 
-	if (!channel->backlog) {
-		return true;
-	}
-	pthread_mutex_lock(&channel->lock);
-	while (channel->backlog) {
-		struct backlog *first = channel->backlog;
-		bool one = false, sent = push(channel, &first->packet, &result, &one);
-
-		signal |= one;
-		if (!sent) {
-			break;
-		}
+	while (channel->backlog && push(channel, &channel->backlog->packet, &result)) {
 		drop_first(channel);
 	}
-	empty = !channel->backlog;
-	pthread_mutex_unlock(&channel->lock);
-	if (signal) {
-		signal_guest(channel);
-	}
-	return empty;
+	return !channel->backlog;
 }
 
 /* Takes packets until the ring is empty, the burst is over, or an answer found no room. True: there may be more. */
@@ -322,9 +294,7 @@ void channel_close(struct vmbus_channel *channel)
 	if (channel->state != CHANNEL_OPEN) {
 		return;
 	}
-	pthread_mutex_lock(&channel->lock);
 	channel->state = CHANNEL_OFFERED;
-	pthread_mutex_unlock(&channel->lock);
 	channel->offering.ops->close(channel->offering.device, channel);
 	while (channel->backlog) {
 		drop_first(channel);
@@ -359,8 +329,7 @@ void channel_modify(struct vmbus_channel *channel, uint32_t target_vp)
 
 void channel_free(struct vmbus_channel *channel)
 {
-	*channel = (struct vmbus_channel){
-	    .bus = channel->bus, .id = channel->id, .lock = PTHREAD_MUTEX_INITIALIZER};
+	*channel = (struct vmbus_channel){.bus = channel->bus, .id = channel->id};
 }
 
 struct vmbus_channel *vmbus_offer(struct vmbus *bus, const struct vmbus_offering *offering)
