@@ -7,14 +7,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* Quick requests that one thread does before another one is woken, or their ends told. */
-#define QUICK 8u
-
-/* A write goes to the page cache. */
-static bool is_quick(const struct block_request *request)
-{
-	return request->operation == BLOCK_WRITE && !request->durable;
-}
+#define UNTOLD_MOST 8u
 
 static int carry_out(const struct block_request *request)
 {
@@ -83,10 +76,13 @@ static void put_done(struct block_pool *pool, struct block_request *request)
 	pool->done_end = &request->next;
 }
 
-/* Where the next one's end follows soon they are told together. */
+/* Writes go to the page cache, one quickly after the other: their ends are told a few at a time. */
 static bool can_wait(struct block_pool *pool)
 {
-	return pool->queue && is_quick(pool->queue) && ++pool->untold < QUICK;
+	const struct block_request *next = pool->queue;
+
+	return next && next->operation == BLOCK_WRITE && !next->durable &&
+	       ++pool->untold < UNTOLD_MOST;
 }
 
 static void *work(void *argument)
@@ -127,20 +123,18 @@ void pool_submit(struct block_request *request)
 	request->age = extents_now(&request->block->extents);
 	*pool->gathered_end = request;
 	pool->gathered_end = &request->next;
-	pool->gathered_work += is_quick(request) ? 1 : QUICK;
+	pool->gathered_count++;
 }
 
-/* With the lock held: so many threads, as far as there are. One that is woken in vain costs two switches. */
-static void wake(struct block_pool *pool, unsigned threads)
+/* With the lock held. */
+static void wake(struct block_pool *pool, unsigned requests)
 {
-	if (pool->idle < threads && pool->threads < pool->max_threads) {
+	if (pool->idle < requests && pool->threads < pool->max_threads) {
 		add_thread(pool);
 	}
-	if (threads >= pool->idle) {
+	if (requests > 1) {
 		pthread_cond_broadcast(&pool->work);
-		return;
-	}
-	while (threads--) {
+	} else {
 		pthread_cond_signal(&pool->work);
 	}
 }
@@ -148,23 +142,24 @@ static void wake(struct block_pool *pool, unsigned threads)
 /* All at once: a thread that is woken for each takes the processor from us for each. */
 void pool_turn(struct block_pool *pool)
 {
-	if (!pool->gathered) {
+	if (!pool->gathered_count) {
 		return;
 	}
 	pthread_mutex_lock(&pool->lock);
 	*pool->queue_end = pool->gathered;
 	pool->queue_end = pool->gathered_end;
-	wake(pool, (pool->gathered_work + QUICK - 1) / QUICK);
+	wake(pool, pool->gathered_count);
 	pthread_mutex_unlock(&pool->lock);
 	pool->gathered = NULL;
 	pool->gathered_end = &pool->gathered;
-	pool->gathered_work = 0;
+	pool->gathered_count = 0;
 }
 
 void pool_reap(struct block_pool *pool)
 {
 	struct block_request *done;
 
+	event_take(pool->watch.fd);
 	pthread_mutex_lock(&pool->lock);
 	done = pool->done;
 	pool->done = NULL;
@@ -210,7 +205,7 @@ int block_pool_init(struct block_pool *pool, struct loop *loop, unsigned threads
 	pthread_mutex_lock(&pool->lock);
 	result = add_thread(pool);
 	pthread_mutex_unlock(&pool->lock);
-	if (result < 0 || (result = loop_add(loop, &pool->watch, LOOP_EVENT)) < 0) {
+	if (result < 0 || (result = loop_add(loop, &pool->watch, EPOLLIN)) < 0) {
 		return result;
 	}
 	loop_add_after(loop, &pool->after);

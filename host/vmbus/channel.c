@@ -171,6 +171,7 @@ static void guest_signalled(void *context, uint32_t events)
 	bool more;
 
 	(void)events;
+	event_take(channel->watch.fd);
 	if (channel->state != CHANNEL_OPEN || channel->deaf || !send_backlog(channel)) {
 		return;
 	}
@@ -199,7 +200,7 @@ static bool hook(struct vmbus_channel *channel)
 	if (channel->watch.fd < 0) {
 		return false;
 	}
-	if (loop_add(host->loop, &channel->watch, LOOP_EVENT) == 0) {
+	if (loop_add(host->loop, &channel->watch, EPOLLIN) == 0) {
 		if (host->hook(host->context, connection_of(channel->id), channel->watch.fd) == 0) {
 			return true;
 		}
