@@ -9,9 +9,10 @@
 #define LOW_END   0x100000
 #define EARLY_END 0x100000000 /* what entry.S maps */
 
-/* What the pool must hold besides the machine-to-phys table, the frame flags and the devices' memory. */
-#define POOL_FIXED  (3ull << 20)
-#define POOL_PER_VP (96ull << 10)
+/* What the pool must hold besides the machine-to-phys table, the frame flags and the devices' memory. Page tables map all of it, and that table. */
+#define POOL_FIXED   (1792ull << 10)
+#define POOL_PER_VP  (80ull << 10)
+#define POOL_PER_GIB (2ull * PAGE_SIZE)
 
 /* In `ram` the guest's is usable; `vacant` is the same without the modules as loaded and without what was borrowed. */
 static struct e820_map ram, vacant;
@@ -87,7 +88,8 @@ void memory_init(const struct bootinfo *boot, uint64_t image_bytes, unsigned nr_
 	for (unsigned i = 0; i < boot->nr_modules; i++)
 		take(&vacant, boot->modules[i].ma, boot->modules[i].size);
 	pool_size =
-	    page_up(POOL_FIXED + nr_vps * POOL_PER_VP + memory_max_mfn() * (sizeof(uint64_t) + 1)) +
+	    page_up(POOL_FIXED + nr_vps * POOL_PER_VP + (memory_max_mfn() >> 18) * POOL_PER_GIB +
+		    memory_max_mfn() * (sizeof(uint64_t) + 1)) +
 	    device_memory_pages(nr_vps) * PAGE_SIZE;
 	pool = memory_borrow(pool_size);
 	if (!pool)
