@@ -2,6 +2,7 @@
 /* RFC 791, 6864, 8200, 9293, 1071; netif.h, "XEN_NETIF_EXTRA_TYPE_GSO". */
 #include "core/coalesce.h"
 
+#include "core/big_endian.h"
 #include "core/string.h"
 
 #define TYPE_IPV4  0x0800
@@ -41,22 +42,6 @@ static const _Alignas(8) uint8_t common6[COALESCE_HEADER_BYTES] = {
     [TCP6 + 14 ... TCP6 + 15] = 0xff,
     [TCP6 + 18 ... COALESCE_HEADER_BYTES - 1] = 0xff,
 };
-
-static uint32_t get16(const uint8_t *at)
-{
-	return (uint32_t)at[0] << 8 | at[1];
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-	return get16(at) << 16 | get16(at + 2);
-}
-
-static void put16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
 
 static uint64_t word(const uint8_t *at)
 {

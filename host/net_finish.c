@@ -2,6 +2,8 @@
 /* What a network card's offloads do: checksums (RFC 1071) and TCP segmentation. Pure functions of the frame. */
 #include "host/net.h"
 
+#include "core/big_endian.h"
+
 #include <string.h>
 
 #define ETHERTYPE_IPV4 0x0800
@@ -29,28 +31,6 @@ struct layout {
 	uint32_t destination; /* the last one, which is what counts for checksums */
 	uint8_t protocol;
 };
-
-static uint32_t get16(const uint8_t *at)
-{
-	return (uint32_t)at[0] << 8 | at[1];
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-	return get16(at) << 16 | get16(at + 2);
-}
-
-static void put16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static void put32(uint8_t *at, uint32_t value)
-{
-	put16(at, value >> 16);
-	put16(at + 2, value);
-}
 
 /* Of at most 64 KiB, so the sums cannot overflow. Eight bytes at a time: the order of a ones' complement sum is free (RFC 1071 2). */
 static uint32_t sum(const uint8_t *bytes, uint32_t length, uint32_t start)

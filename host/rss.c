@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/rss.h"
 
+#include "core/big_endian.h"
+
 #include <string.h>
 
 #define ETHERNET      14u
@@ -11,15 +13,10 @@
 #define IPV4_FRAGMENT 0x3fffu /* more fragments, or an offset */
 #define MAX_INPUT     36u     /* two IPv6 addresses and two ports */
 
-static uint32_t be16(const uint8_t *at)
-{
-	return (uint32_t)at[0] << 8 | at[1];
-}
-
 /* For every bit of the input that is set, the 32 bits of the key that begin at that bit. */
 static uint32_t toeplitz(const uint8_t *key, const uint8_t *input, uint32_t length)
 {
-	uint32_t window = be16(key) << 16 | be16(key + 2), hash = 0;
+	uint32_t window = get16(key) << 16 | get16(key + 2), hash = 0;
 
 	for (uint32_t i = 0; i < length; i++) {
 		for (unsigned bit = 0; bit < 8; bit++) {
@@ -36,14 +33,14 @@ uint32_t rss_hash(const uint8_t key[RSS_KEY_SIZE], const uint8_t *frame, uint32_
 {
 	const uint8_t *ip = frame + ETHERNET;
 	uint8_t input[MAX_INPUT];
-	uint32_t used, header, type = length >= ETHERNET + 20 ? be16(frame + 12) : 0;
+	uint32_t used, header, type = length >= ETHERNET + 20 ? get16(frame + 12) : 0;
 	uint8_t protocol;
 
 	if (type == IPV4) {
 		used = 8;
 		memcpy(input, ip + 12, used);
 		header = (ip[0] & 0xf) * 4u;
-		protocol = be16(ip + 6) & IPV4_FRAGMENT ? 0 : ip[9];
+		protocol = get16(ip + 6) & IPV4_FRAGMENT ? 0 : ip[9];
 	} else if (type == IPV6 && length >= ETHERNET + IPV6_HEADER) {
 		used = 32;
 		memcpy(input, ip + 8, used);

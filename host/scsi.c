@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/scsi.h"
 
+#include "core/big_endian.h"
+
 #include "host/scsi_internal.h"
 
 #include <string.h>
@@ -48,21 +50,6 @@ enum {
 #define BYTCHK                   0x06
 #define WRITE_SAME_NO_DATA       0x01
 
-static uint32_t be16(const uint8_t *at)
-{
-	return (uint32_t)at[0] << 8 | at[1];
-}
-
-static uint32_t be32(const uint8_t *at)
-{
-	return be16(at) << 16 | be16(at + 2);
-}
-
-static uint64_t be64(const uint8_t *at)
-{
-	return (uint64_t)be32(at) << 32 | be32(at + 4);
-}
-
 void scsi_refuse(struct scsi_action *action, struct scsi_sense sense)
 {
 	*action = (struct scsi_action){.verb = SCSI_REFUSE, .sense = sense};
@@ -79,20 +66,20 @@ static void read_range(const uint8_t *cdb, uint64_t *lba, uint64_t *blocks)
 {
 	switch (cdb[0] >> 5) {
 	case 0:
-		*lba = be32(cdb) & 0x1fffff;
+		*lba = get32(cdb) & 0x1fffff;
 		*blocks = cdb[4] ? cdb[4] : 256;
 		break;
 	case 4:
-		*lba = be64(cdb + 2);
-		*blocks = be32(cdb + 10);
+		*lba = get64(cdb + 2);
+		*blocks = get32(cdb + 10);
 		break;
 	case 5:
-		*lba = be32(cdb + 2);
-		*blocks = be32(cdb + 6);
+		*lba = get32(cdb + 2);
+		*blocks = get32(cdb + 6);
 		break;
 	default:
-		*lba = be32(cdb + 2);
-		*blocks = be16(cdb + 7);
+		*lba = get32(cdb + 2);
+		*blocks = get16(cdb + 7);
 		break;
 	}
 }
@@ -173,7 +160,7 @@ static void decide_unmap(const struct scsi_unit *unit, const uint8_t *cdb,
 			 struct scsi_action *action)
 {
 	if (writable(unit, action)) {
-		*action = (struct scsi_action){.verb = be16(cdb + 7) ? SCSI_UNMAP : SCSI_DONE};
+		*action = (struct scsi_action){.verb = get16(cdb + 7) ? SCSI_UNMAP : SCSI_DONE};
 	}
 }
 
@@ -187,14 +174,14 @@ bool scsi_unmap_next(const struct scsi_unit *unit, const uint8_t *list, uint32_t
 		return false;
 	}
 	/* SBC-3 5.28: an 8-byte header with the descriptors' length, then 16 bytes each. */
-	end = 8 + be16(list + 2);
+	end = 8 + get16(list + 2);
 	end = end < length ? end : length;
 	*at = *at ? *at : 8;
 	if (end < 16 || *at > end - 16) {
 		return false;
 	}
-	*lba = be64(list + *at);
-	*blocks = be32(list + *at + 8);
+	*lba = get64(list + *at);
+	*blocks = get32(list + *at + 8);
 	*at += 16;
 	*bad = !on_disk(unit, *lba, *blocks);
 	return !*bad;

@@ -2,6 +2,8 @@
 /* What a unit says of itself: INQUIRY and its pages, mode pages, capacities, and a DVD's few own answers. */
 #include "host/scsi_internal.h"
 
+#include "core/big_endian.h"
+
 #include <string.h>
 
 #define VENDOR           "Xenolith" /* 8 characters */
@@ -21,34 +23,6 @@
 #define CACHING_WCE      0x04
 #define WRITE_PROTECTED  0x80
 #define SUPPORTS_FUA     0x10
-
-static void put16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static void put32(uint8_t *at, uint32_t value)
-{
-	put16(at, value >> 16);
-	put16(at + 2, value);
-}
-
-static void put64(uint8_t *at, uint64_t value)
-{
-	put32(at, (uint32_t)(value >> 32));
-	put32(at + 4, (uint32_t)value);
-}
-
-static uint32_t get16(const uint8_t *at)
-{
-	return (uint32_t)at[0] << 8 | at[1];
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-	return get16(at) << 16 | get16(at + 2);
-}
 
 static uint32_t page_list(const struct scsi_unit *unit, uint8_t *page)
 {

@@ -2,6 +2,7 @@
 /* RFC 791, 8200, 9293, 768, 1071; Windows driver documentation, "Offloading the Segmentation of Large TCP Packets". */
 #include "adapter/hv/netvsc_frame.h"
 
+#include "core/big_endian.h"
 #include "core/string.h"
 
 #define ETHERNET      14u
@@ -22,28 +23,6 @@
 #define IPV4_FRAGMENT 0x3fffu
 #define TCP_FIN_PSH   0x09
 #define TCP_CWR       0x80
-
-static uint32_t get16(const uint8_t *at)
-{
-	return (uint32_t)at[0] << 8 | at[1];
-}
-
-static void put16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-	return get16(at) << 16 | get16(at + 2);
-}
-
-static void put32(uint8_t *at, uint32_t value)
-{
-	put16(at, value >> 16);
-	put16(at + 2, value);
-}
 
 /* Of at most 64 KiB. */
 static uint32_t sum(const uint8_t *bytes, uint32_t length, uint32_t start)

@@ -1,39 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "adapter/hv/scsi.h"
 
+#include "core/big_endian.h"
 #include "core/string.h"
 
 #define INQUIRY_ROOM 36
 #define PAGE_ROOM    255
 #define PAGES_MAX    (PAGE_ROOM - 4)
-
-static void put16(uint8_t *at, uint16_t value)
-{
-	at[0] = value >> 8;
-	at[1] = (uint8_t)value;
-}
-
-static void put32(uint8_t *at, uint32_t value)
-{
-	put16(at, value >> 16);
-	put16(at + 2, (uint16_t)value);
-}
-
-static void put64(uint8_t *at, uint64_t value)
-{
-	put32(at, value >> 32);
-	put32(at + 4, (uint32_t)value);
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
-static uint64_t get64(const uint8_t *at)
-{
-	return (uint64_t)get32(at) << 32 | get32(at + 4);
-}
 
 uint8_t scsi_cdb_transfer(uint8_t cdb[SCSI_CDB_MAX], bool write, uint64_t lba, uint32_t blocks)
 {
