@@ -101,6 +101,8 @@ class Xenolith:
             argv.append("--native")
         elif spec.mode == "adapter":
             argv += ["--adapter", path(spec.loader)]
+            if spec.loader_append:
+                argv += ["--adapter-append", spec.loader_append]
         return argv + spec.host_extra
 
 
