@@ -24,7 +24,7 @@ ADAPTER_OBJ = $(addprefix $(ADAPTER_BUILD)/obj/,$(addsuffix .o,$(sort $(ADAPTER_
 ADAPTER_COLD := $(wildcard adapter/boot/*.c core/xenstore*.c core/xs_*.c core/options*.c adapter/hv/ic*.c adapter/hv/balloon*.c) \
 	$(filter-out %/lz4_block.c,$(wildcard core/kimage/*.c)) \
 	$(addprefix core/,arena.c e820.c fmt.c gnttab.c pagepool.c vbd.c vif.c xenbus.c) \
-	$(addprefix adapter/hv/,devices.c discover.c features.c netvsc.c netvsc_setup.c scsi.c storvsc.c storvsc_scan.c vmbus.c vmbus_gpadl.c) \
+	$(addprefix adapter/hv/,devices.c discover.c features.c netvsc.c netvsc_setup.c scsi.c storvsc.c storvsc_begin.c storvsc_order.c storvsc_scan.c vmbus.c vmbus_gpadl.c) \
 	$(addprefix adapter/x86/,acpi.c aml.c log.c madt.c paging.c power.c rtc.c rtc_decode.c smpboot.c) \
 	$(addprefix adapter/xen/,blkdev.c control.c netdev.c store.c version.c)
 $(patsubst %,$(ADAPTER_BUILD)/obj/%.o,$(ADAPTER_COLD)): SPEED := -Os

@@ -29,6 +29,13 @@ const struct option adapter_option_table[] = {
      .help = "auto: a Linux that says nothing of it is told to send its disks requests of up to "
 	     "256 KiB "
 	     "(default: auto)"},
+    {"disks", OPTION_IS_TEXT(OPTIONS, disks),
+     .help = "places of the disks that are to be xvda, xvdb and so on, separated by commas: "
+	     "scsi:CONTROLLER:LUN, or ide:CONTROLLER:UNIT on a generation 1 machine; the others "
+	     "follow (default: disks before CD-ROMs, IDE before SCSI)"},
+    {"boot-image", OPTION_IS_ENUM(OPTIONS, boot_image, "hidden", "shown"),
+     .help = "whether the guest sees the disk or CD-ROM that is the adapter's boot image "
+	     "(default: hidden)"},
     {"mem", OPTION_IS_SIZE(OPTIONS, mem, 32 * MIB, 1024 * GIB),
      .help = "memory that the guest gets at most (default: all there is)"},
     {"mtu", OPTION_IS_UINT(OPTIONS, mtu, 68, 9000),

@@ -11,6 +11,7 @@ enum option_console { OPT_CONSOLE_COM1, OPT_CONSOLE_NONE };
 enum option_xpti { OPT_XPTI_AUTO, OPT_XPTI_ON, OPT_XPTI_OFF };
 enum option_clocksource { OPT_CLOCKSOURCE_AUTO, OPT_CLOCKSOURCE_GUEST };
 enum option_blkfront { OPT_BLKFRONT_AUTO, OPT_BLKFRONT_GUEST };
+enum option_boot_image { OPT_BOOT_IMAGE_HIDDEN, OPT_BOOT_IMAGE_SHOWN };
 enum option_crash { OPT_CRASH_RESET, OPT_CRASH_OFF, OPT_CRASH_HALT };
 
 struct adapter_options {
@@ -22,8 +23,10 @@ struct adapter_options {
 	enum option_crash crash;
 	enum option_clocksource clocksource;
 	enum option_blkfront blkfront;
-	uint64_t mem; /* bytes; 0: all there is */
-	uint64_t mtu; /* of the guest's network */
+	enum option_boot_image boot_image;
+	uint64_t mem;    /* bytes; 0: all there is */
+	uint64_t mtu;    /* of the guest's network */
+	char disks[256]; /* places separated by commas, as adapter/hv/storvsc_order.h has them */
 	char no_hv
 	    [256]; /* names separated by commas, as adapter/hv/features.h takes them; empty: none */
 };

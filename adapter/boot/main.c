@@ -6,6 +6,7 @@
 #include "adapter/boot/memory.h"
 #include "adapter/hv/discover.h"
 #include "adapter/hv/hv.h"
+#include "adapter/hv/storvsc.h"
 #include "adapter/seam/clock.h"
 #include "adapter/seam/vps.h"
 #include "adapter/x86/acpi.h"
@@ -223,9 +224,13 @@ static void take_options(const char *line, struct adapter_options *options)
 	    [OPT_XPTI_OFF] = USER_L4_OFF,
 	};
 	char error[160];
+	const char *why;
 
 	if (!adapter_options_parse(line, options, error, sizeof(error)))
 		refuse("%s", error);
+	why = storvsc_configure(options->disks, options->boot_image == OPT_BOOT_IMAGE_SHOWN);
+	if (why)
+		refuse("%s", why);
 	log_threshold = levels[options->loglevel];
 	crash_action = actions[options->crash];
 	user_l4_decide(policies[options->xpti]);

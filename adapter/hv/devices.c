@@ -40,6 +40,7 @@ static void find_devices(unsigned mtu)
 	hv_vmbus_connect();
 	if (!hv_vmbus_settle(SETTLE_NS))
 		log_warning("vmbus: some device is not ready yet; the guest starts without it");
+	storvsc_begin();
 	await_time();
 }
 

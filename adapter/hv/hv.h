@@ -8,6 +8,7 @@
  *   hv_vp_init(n)      on each VP n in turn, the boot VP first, on its own stack, with its IDT loaded. From here on
  *                      kick() and timer_*() work on it
  *   hv_console_init()  boot VP, after its hv_vp_init: console input by interrupt, or by polling from the timer
+ *   storvsc_configure() hv/storvsc.h, at any time before the next
  *   hv_devices_init()  boot VP, once the Xen side can take devices: finds those that the host offers on VMBus, and waits until the
  *                      guest can have them, for a few seconds at most
  */

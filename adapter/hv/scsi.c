@@ -4,6 +4,8 @@
 #include "core/big_endian.h"
 #include "core/string.h"
 
+#define BOOT_IMAGE_LABEL "XENOLITH" /* lab/bootimage gives it */
+
 #define INQUIRY_ROOM 36
 #define PAGE_ROOM    255
 #define PAGES_MAX    (PAGE_ROOM - 4)
@@ -68,7 +70,27 @@ static uint8_t cdb_inquiry(uint8_t *cdb, int page, uint16_t room)
 	return 6;
 }
 
-uint8_t scsi_probe_command(enum scsi_probe step, uint8_t cdb[SCSI_CDB_MAX], uint32_t *room)
+/*
+ * ECMA-119 8.4: a volume's first descriptor is its 17th sector of 2048 bytes, and has the volume's name from its 40th byte on. The boot image is a CD's on
+ * whatever it lies.
+ */
+#define LABEL_AT   32768u
+#define LABEL_SIZE 2048u
+
+static uint8_t cdb_label(uint8_t *cdb, uint32_t block_size, uint32_t *room)
+{
+	*room = block_size > LABEL_SIZE ? block_size : LABEL_SIZE;
+	return scsi_cdb_transfer(cdb, false, LABEL_AT / block_size, *room / block_size);
+}
+
+static bool is_boot_image(const uint8_t *a, uint32_t length)
+{
+	return length >= LABEL_SIZE && !memcmp(a, "\1CD001\1", 7) &&
+	       !memcmp(a + 40, BOOT_IMAGE_LABEL " ", sizeof(BOOT_IMAGE_LABEL));
+}
+
+uint8_t scsi_probe_command(enum scsi_probe step, const struct scsi_unit *unit,
+			   uint8_t cdb[SCSI_CDB_MAX], uint32_t *room)
 {
 	memset(cdb, 0, SCSI_CDB_MAX);
 	*room = PAGE_ROOM;
@@ -91,6 +113,7 @@ uint8_t scsi_probe_command(enum scsi_probe step, uint8_t cdb[SCSI_CDB_MAX], uint
 		cdb[2] = 0x3f; /* all pages */
 		cdb[4] = (uint8_t)*room;
 		return 6;
+	case SCSI_PROBE_LABEL: return cdb_label(cdb, unit->block_size, room);
 	case SCSI_PROBE_DONE:
 	case SCSI_PROBE_NO_UNIT: break;
 	}
@@ -143,7 +166,7 @@ static enum scsi_probe with_capacity(struct scsi_unit *unit)
 {
 	if (!sensible(unit))
 		return SCSI_PROBE_NO_UNIT;
-	return unit->type == SCSI_TYPE_DISK ? SCSI_PROBE_MODE : SCSI_PROBE_DONE;
+	return unit->type == SCSI_TYPE_DISK ? SCSI_PROBE_MODE : SCSI_PROBE_LABEL;
 }
 
 /* SBC-3 5.16.2: the last block, the block's size, how many of them a physical block holds, as a power of two. */
@@ -187,7 +210,8 @@ enum scsi_probe scsi_probe_answer(enum scsi_probe step, struct scsi_unit *unit, 
 	case SCSI_PROBE_CAPACITY_10: return take_capacity_10(unit, a, length);
 	case SCSI_PROBE_MODE:
 		unit->read_only = length >= 4 && a[2] & 0x80; /* WP, SBC-3 6.4.1 */
-		return SCSI_PROBE_DONE;
+		return SCSI_PROBE_LABEL;
+	case SCSI_PROBE_LABEL: unit->boot_image = is_boot_image(a, length); return SCSI_PROBE_DONE;
 	case SCSI_PROBE_DONE:
 	case SCSI_PROBE_NO_UNIT: break;
 	}

@@ -17,6 +17,7 @@
 struct scsi_unit {
 	uint8_t type; /* SCSI_TYPE_* */
 	bool removable, read_only, unmap;
+	bool boot_image; /* the one that starts the adapter, by its label */
 	uint64_t blocks;
 	uint32_t block_size, physical_block_size;
 	uint32_t unmap_max; /* blocks of one descriptor; 0: UNMAP is of no use */
@@ -38,7 +39,7 @@ struct scsi_sense scsi_sense_read(const uint8_t *sense, uint32_t length);
 
 /*
  * Getting to know a unit: one command after the other. scsi_probe_command() gives the CDB of a step, its length, and how many bytes of answer to make
- * room for (≤ 512); scsi_probe_answer() takes what came (`good` false: the command failed) and says what is next.
+ * room for (≤ 4096); scsi_probe_answer() takes what came (`good` false: the command failed) and says what is next.
  */
 enum scsi_probe {
 	SCSI_PROBE_INQUIRY,
@@ -48,10 +49,12 @@ enum scsi_probe {
 	SCSI_PROBE_CAPACITY_16,
 	SCSI_PROBE_CAPACITY_10,
 	SCSI_PROBE_MODE,
+	SCSI_PROBE_LABEL,
 	SCSI_PROBE_DONE, /* the unit is a disk or CD-ROM with a medium of a size that makes sense */
 	SCSI_PROBE_NO_UNIT, /* there is none, or nothing of use */
 };
-uint8_t scsi_probe_command(enum scsi_probe step, uint8_t cdb[SCSI_CDB_MAX], uint32_t *room);
+uint8_t scsi_probe_command(enum scsi_probe step, const struct scsi_unit *unit,
+			   uint8_t cdb[SCSI_CDB_MAX], uint32_t *room);
 enum scsi_probe scsi_probe_answer(enum scsi_probe step, struct scsi_unit *unit, bool good,
 				  const uint8_t *answer, uint32_t length);
 

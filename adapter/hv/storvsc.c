@@ -211,7 +211,26 @@ static void place_ide(struct storvsc *c, const struct vmbus_offer *offer)
 
 	memcpy(bytes, &offer->instance, sizeof(bytes));
 	c->target = bytes[4];
-	c->ide = true;
+	c->place = (struct storvsc_place){true, bytes[0], bytes[4]};
+}
+
+static bool place_taken(const struct storvsc *c)
+{
+	for (unsigned i = 0; i < CONTROLLERS_MAX; i++) {
+		const struct storvsc *other = controllers[i];
+
+		if (other && other != c && !other->place.ide &&
+		    other->place.controller == c->place.controller)
+			return true;
+	}
+	return false;
+}
+
+/* The lowest number that no other SCSI controller has. */
+static void place_scsi(struct storvsc *c)
+{
+	while (place_taken(c))
+		c->place.controller++;
 }
 
 static struct storvsc *create(struct hv_channel *channel)
@@ -236,6 +255,8 @@ static struct storvsc *create(struct hv_channel *channel)
 	c->packet_length = sizeof(struct storvsp_packet);
 	if (memcmp(&channel->offer.type, &scsi, sizeof(scsi)))
 		place_ide(c, &channel->offer);
+	else
+		place_scsi(c);
 	return c;
 }
 
@@ -408,6 +429,7 @@ static const struct hv_driver ide_driver = {
 
 void storvsc_init(void)
 {
+	storvsc_hold();
 	hv_vmbus_register(&scsi_driver);
 	hv_vmbus_register(&ide_driver);
 }

@@ -13,6 +13,7 @@
 #include "abi/vmbus/ring.h"
 #include "abi/vmbus/storvsp.h"
 #include "adapter/hv/scsi.h"
+#include "adapter/hv/storvsc_order.h"
 #include "adapter/hv/vmbus.h"
 #include "core/block.h"
 #include "core/lock.h"
@@ -29,8 +30,15 @@ struct storvsc_disk {
 	struct storvsc *controller;
 	struct scsi_unit unit;
 	uint8_t lun;
-	enum { DISK_FREE, DISK_PRESENT, DISK_LEAVING } state;
-	_Atomic bool gone; /* requests fail */
+	struct storvsc_place place;
+	enum {
+		DISK_FREE,
+		DISK_WAITING, /* for the guest's start */
+		DISK_PRESENT, /* the guest has it */
+		DISK_LEAVING,
+	} state;
+	struct storvsc_disk *next; /* of those that wait */
+	_Atomic bool gone;         /* requests fail */
 	_Atomic bool forgotten;
 };
 
@@ -78,9 +86,9 @@ typedef void storvsc_answer(struct storvsc *c, bool good, const struct storvsp_p
 struct storvsc {
 	struct hv_channel *primary; /* NULL: rescinded */
 	struct vmbus_guid type, instance;
-	unsigned channels; /* that know this controller */
-	bool ide;
-	uint8_t target; /* of all its disks; each has a LUN of its own */
+	unsigned channels;          /* that know this controller */
+	struct storvsc_place place; /* of its first disk */
+	uint8_t target;             /* of all its disks; each has a LUN of its own */
 	uint32_t packet_length;
 	uint32_t max_transfer; /* bytes */
 	uint16_t max_subchannels;
@@ -153,6 +161,16 @@ extern const struct block_disk_ops storvsc_disk_ops; /* storvsc_io.c, as the nex
 enum storvsc_outcome { STORVSC_GOOD, STORVSC_AGAIN, STORVSC_FAILED, STORVSC_REFUSED };
 /* What an answer says; sets c->rescan where it says that disks have changed. */
 enum storvsc_outcome storvsc_judge(struct storvsc *c, const struct storvsp_packet *packet);
+
+/* storvsc_begin.c: when the guest gets a disk, and whether. */
+/* A new life: disks wait until storvsc_begin(). */
+void storvsc_hold(void);
+/* The guest is not to see it. */
+bool storvsc_hidden(const struct scsi_unit *unit);
+/* A disk has been found and described: it is handed to the guest, or waits. */
+void storvsc_arrived(struct storvsc_disk *disk);
+/* One that waits is gone. */
+void storvsc_withdraw(struct storvsc_disk *disk);
 
 /* storvsc_scan.c: looks which disks there are now, and tells the Xen side of what has changed. */
 void storvsc_scan(struct storvsc *c);

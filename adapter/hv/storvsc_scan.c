@@ -41,9 +41,12 @@ static void describe(struct storvsc_disk *disk)
 
 static void leave(struct storvsc_disk *disk)
 {
+	char place[STORVSC_PLACE_TEXT];
+
+	storvsc_place_text(disk->place, place);
 	disk->gone = true;
 	disk->state = DISK_LEAVING;
-	log_info("disk at LUN %u is gone", disk->lun);
+	log_info("disk %s is gone", place);
 	xen_block_remove(&disk->block);
 }
 
@@ -52,24 +55,26 @@ static void arrive(struct storvsc *c, struct storvsc_disk *disk)
 	disk->controller = c;
 	disk->unit = c->unit;
 	disk->lun = c->lun;
+	disk->place = c->place;
+	disk->place.unit += c->lun;
 	disk->gone = disk->forgotten = false;
-	disk->state = DISK_PRESENT;
 	describe(disk);
-	log_info("disk at LUN %u: %lu MiB%s%s", disk->lun, disk->block.nr_sectors >> 11,
-		 disk->block.read_only ? ", read-only" : "", disk->block.discard ? ", thin" : "");
-	xen_block_add(&disk->block);
+	storvsc_arrived(disk);
 }
 
 /* What stays the same is the same disk; it may have grown. */
 static void compare(struct storvsc_disk *disk, const struct scsi_unit *unit)
 {
+	char place[STORVSC_PLACE_TEXT];
+
 	if (unit->type != disk->unit.type || unit->block_size != disk->unit.block_size ||
 	    unit->read_only != disk->unit.read_only) {
 		leave(disk); /* comes back once it has been forgotten */
 	} else if (unit->blocks != disk->unit.blocks) {
 		disk->unit = *unit;
 		describe(disk);
-		log_info("disk at LUN %u: now %lu MiB", disk->lun, disk->block.nr_sectors >> 11);
+		storvsc_place_text(disk->place, place);
+		log_info("disk %s: now %lu MiB", place, disk->block.nr_sectors >> 11);
 		xen_block_resized(&disk->block);
 	}
 }
@@ -79,6 +84,12 @@ static void conclude(struct storvsc *c, bool here)
 {
 	struct storvsc_disk *disk = &c->disks[c->lun];
 
+	if (here && storvsc_hidden(&c->unit)) {
+		log_info("the adapter's boot image at LUN %u is not shown to the guest", c->lun);
+		here = false;
+	}
+	if (disk->state == DISK_WAITING)
+		storvsc_withdraw(disk);
 	if (disk->state == DISK_FREE && here)
 		arrive(c, disk);
 	else if (disk->state == DISK_PRESENT && here)
@@ -115,7 +126,7 @@ static void ask(struct storvsc *c)
 	struct storvsp_packet packet;
 	uint32_t room;
 
-	length = scsi_probe_command(c->probe, cdb, &room);
+	length = scsi_probe_command(c->probe, &c->unit, cdb, &room);
 	memset(c->page, 0, room);
 	storvsc_request(c, &packet, c->lun, cdb, length, room, true);
 	storvsc_control(c, &packet, room, answered);
@@ -141,7 +152,7 @@ static void finish_scan(struct storvsc *c)
 static void next_lun(struct storvsc *c)
 {
 	while (c->lun < SCSI_LUNS && !(c->luns >> c->lun & 1) &&
-	       c->disks[c->lun].state != DISK_PRESENT)
+	       c->disks[c->lun].state != DISK_PRESENT && c->disks[c->lun].state != DISK_WAITING)
 		c->lun++;
 	if (c->lun == SCSI_LUNS) {
 		finish_scan(c);
@@ -180,7 +191,7 @@ void storvsc_scan(struct storvsc *c)
 		return;
 	c->scanning = true;
 	c->rescan = false;
-	if (c->ide) {
+	if (c->place.ide) {
 		c->luns = 1;
 		c->lun = 0;
 		next_lun(c);
@@ -194,9 +205,12 @@ void storvsc_scan(struct storvsc *c)
 
 void storvsc_drop_disks(struct storvsc *c)
 {
-	for (unsigned i = 0; i < SCSI_LUNS; i++)
+	for (unsigned i = 0; i < SCSI_LUNS; i++) {
 		if (c->disks[i].state == DISK_PRESENT)
 			leave(&c->disks[i]);
+		else if (c->disks[i].state == DISK_WAITING)
+			storvsc_withdraw(&c->disks[i]);
+	}
 }
 
 bool storvsc_reap(struct storvsc *c)

@@ -5,6 +5,7 @@
 $(eval $(call unit_test,hv_features,tests/unit/test_hv_features.c adapter/hv/features.c core/fmt.c))
 $(eval $(call unit_test,hv_scale,tests/unit/test_hv_scale.c adapter/hv/scale.c))
 $(eval $(call unit_test,hv_clock,tests/unit/test_hv_clock.c adapter/hv/scale.c))
+$(eval $(call unit_test,storvsc_order,tests/unit/test_storvsc_order.c adapter/hv/storvsc_order.c core/fmt.c))
 $(eval $(call unit_test,hv_words,tests/unit/test_hv_words.c adapter/hv/vpset.c))
 $(eval $(call unit_test,acpi,tests/unit/test_acpi.c adapter/x86/aml.c adapter/x86/madt.c))
 $(eval $(call unit_test,rtc,tests/unit/test_rtc.c adapter/x86/rtc_decode.c))
@@ -34,7 +35,7 @@ CHECK_ALL_TAP += tests/viridian/run-rest
 # their build.mk has been read, hence the four dollars.
 LOOP_CLIENT_SRC := tests/loop/client.c adapter/hv/vmbus_channel.c core/vmbus_ring.c core/pagepool.c
 LOOP_STORVSC_SRC := tests/loop/client_storvsc.c adapter/hv/storvsc_build.c adapter/hv/storvsc_io.c \
-	adapter/hv/storvsc_scan.c adapter/hv/scsi.c
+	adapter/hv/storvsc_scan.c adapter/hv/storvsc_begin.c adapter/hv/storvsc_order.c adapter/hv/scsi.c core/fmt.c
 LOOP_BLOCK_SRC = $(filter-out $(HOST_VMBUS_SRC) host/storvsp.c,$(HOST_STORVSP_SRC))
 LOOP_SERVER_SRC = tests/loop/partition.c $(filter-out core/vmbus_ring.c tests/host/fake_guest.c,$(HOST_VMBUS_SRC))
 

@@ -98,6 +98,17 @@ static void removed(void *ctx, struct vbd *vbd)
 
 static const struct vbd_env env = {work, removed};
 
+/* As Linux names them: xvda to xvdz, then xvdaa. */
+static void log_name(unsigned index)
+{
+	char first = (char)('a' + index / 26 - 1), last = (char)('a' + index % 26);
+
+	if (index < 26)
+		log_info("it is the guest's xvd%c", last);
+	else
+		log_info("it is the guest's xvd%c%c", first, last);
+}
+
 static bool add(struct block_disk *disk, struct xs_store *store)
 {
 	struct blkdev *d = take_blkdev();
@@ -121,8 +132,10 @@ static bool add(struct block_disk *disk, struct xs_store *store)
 		;
 	if (index < DISKS_MAX) {
 		disks[index] = d;
-		if (!vbd_add(&d->vbd, &config, vbd_number(index)))
+		if (!vbd_add(&d->vbd, &config, vbd_number(index))) {
+			log_name(index);
 			return true;
+		}
 		disks[index] = NULL;
 	}
 	retire(d);

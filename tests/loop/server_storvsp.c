@@ -71,17 +71,29 @@ void server_destroy(struct server *s)
 	free(s);
 }
 
+/* The first descriptor of the volume that lab/bootimage makes. */
+static void write_label(int fd)
+{
+	static const char name[] = "XENOLITH                        ";
+
+	assert(pwrite(fd, "\1CD001\1", 7, 32768) == 7);
+	assert(pwrite(fd, name, 32, 32768 + 40) == 32);
+}
+
 void server_insert(struct server *s, unsigned lun, size_t bytes, enum server_disk kind)
 {
 	char path[64];
-	struct block_source source = {path, XD_FORMAT_RAW, kind == SERVER_READ_ONLY, NULL};
+	bool cdrom = kind == SERVER_CDROM;
+	struct block_source source = {path, XD_FORMAT_RAW, kind == SERVER_READ_ONLY || cdrom, NULL};
 	struct xd_error error;
 
 	s->fd[lun] = memfd_create("disk", 0);
 	assert(s->fd[lun] > 0 && ftruncate(s->fd[lun], (off_t)bytes) == 0);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->fd[lun]);
+	if (kind == SERVER_BOOT_IMAGE)
+		write_label(s->fd[lun]);
 	if (block_open(&s->disk[lun], &s->pool, &source, &error) ||
-	    !storvsp_insert(s->controller, lun, &s->disk[lun], false)) {
+	    !storvsp_insert(s->controller, lun, &s->disk[lun], cdrom)) {
 		abort();
 	}
 }

@@ -6,7 +6,7 @@
 #include "tests/loop/partition.h"
 
 struct server;
-enum server_disk { SERVER_PLAIN, SERVER_READ_ONLY };
+enum server_disk { SERVER_PLAIN, SERVER_READ_ONLY, SERVER_CDROM, SERVER_BOOT_IMAGE };
 
 /* Offers a controller with up to `queues` channels. */
 struct server *server_create(struct partition *p, unsigned queues);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "adapter/hv/storvsc.h"
 #include "adapter/hv/vmbus.h"
 #include "adapter/seam/block.h"
 #include "tests/loop/client.h"
@@ -86,18 +87,43 @@ static unsigned run(struct io *io, struct block_disk *disk, enum block_op op, ui
 	return io->status;
 }
 
-static int set_up(void **state)
+static void create(void)
 {
-	(void)state;
 	nr_disks = removed = resized = 0;
 	partition_create(&part);
 	server = server_create(&part, CLIENT_VPS);
-	server_insert(server, 0, DISK, SERVER_PLAIN);
-	server_insert(server, 5, DISK, SERVER_READ_ONLY);
+}
+
+/* Until the guest is about to start. */
+static void find_disks(void)
+{
 	client_storvsc_start();
 	hv_vmbus_connect();
 	assert_true(hv_vmbus_settle(1000000000));
+	assert_int_equal(nr_disks, 0);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	create();
+	server_insert(server, 0, DISK, SERVER_PLAIN);
+	server_insert(server, 5, DISK, SERVER_READ_ONLY);
+	find_disks();
+	storvsc_begin();
 	partition_run(&part);
+	return 0;
+}
+
+/* A machine that was started from the boot image, at the place where its own disk would be. */
+static int set_up_mixed(void **state)
+{
+	(void)state;
+	create();
+	server_insert(server, 0, DISK, SERVER_BOOT_IMAGE);
+	server_insert(server, 1, 2 * DISK, SERVER_CDROM);
+	server_insert(server, 2, 3 * DISK, SERVER_PLAIN);
+	server_insert(server, 3, 4 * DISK, SERVER_PLAIN);
 	return 0;
 }
 
@@ -118,6 +144,49 @@ static void disks_are_found_as_they_are(void **state)
 	assert_false(disks[0]->read_only);
 	assert_true(disks[0]->discard);
 	assert_true(disks[1]->read_only);
+}
+
+static void expect_disks(unsigned nr, const unsigned *sizes)
+{
+	assert_int_equal(nr_disks, nr);
+	for (unsigned i = 0; i < nr; i++)
+		assert_int_equal(disks[i]->nr_sectors, sizes[i] * DISK / 512);
+}
+
+static void cdroms_come_last_and_the_boot_image_not_at_all(void **state)
+{
+	(void)state;
+	assert_null(storvsc_configure("", false));
+	find_disks();
+	storvsc_begin();
+	expect_disks(3, (unsigned[]){3, 4, 2});
+	assert_true(disks[2]->cdrom);
+	/* Nor does it when the host has looked again. */
+	server_insert(server, 6, 5 * DISK, SERVER_BOOT_IMAGE);
+	partition_run(&part);
+	assert_int_equal(nr_disks, 3);
+}
+
+static void disks_come_in_the_order_that_is_asked_for(void **state)
+{
+	(void)state;
+	assert_null(storvsc_configure("scsi:0:3,scsi:1:0,ide:0:0,scsi:0:1", true));
+	find_disks();
+	storvsc_begin();
+	assert_null(storvsc_configure("", false));
+	expect_disks(4, (unsigned[]){4, 2, 1, 3});
+}
+
+static void a_disk_that_goes_before_the_guest_starts_is_never_seen(void **state)
+{
+	(void)state;
+	find_disks();
+	server_remove(server, 2);
+	partition_run(&part);
+	assert_int_equal(nr_disks, 0);
+	storvsc_begin();
+	expect_disks(2, (unsigned[]){4, 2});
+	assert_int_equal(removed, 0);
 }
 
 static void every_vp_has_a_queue(void **state)
@@ -511,12 +580,16 @@ static void unloading_waits_for_the_host(void **state)
 	assert_int_equal(vmbus_version(part.bus), 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f)  cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define MIXED(f) cmocka_unit_test_setup_teardown(f, set_up_mixed, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(disks_are_found_as_they_are),
+	    MIXED(cdroms_come_last_and_the_boot_image_not_at_all),
+	    MIXED(disks_come_in_the_order_that_is_asked_for),
+	    MIXED(a_disk_that_goes_before_the_guest_starts_is_never_seen),
 	    TEST(every_vp_has_a_queue),
 	    TEST(written_data_is_read_back),
 	    TEST(gaps_between_segments_do_not_matter),
