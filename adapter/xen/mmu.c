@@ -110,13 +110,17 @@ static inline bool write_plain(const uint8_t *frames, uint64_t ptr, uint64_t val
 	return true;
 }
 
-/* Of an entry that the processor may be marking at this moment, as mprotect's are. */
+/* A write to an entry that the processor may be marking at this moment, as mprotect's are. */
+static inline bool live_table(const uint8_t *frames, uint64_t ptr)
+{
+	return writable_table(frames, ptr - MMU_PT_UPDATE_PRESERVE_AD);
+}
+
 static inline bool write_live(const uint8_t *frames, uint64_t ptr, uint64_t value)
 {
-	ptr -= MMU_PT_UPDATE_PRESERVE_AD;
-	if (!writable_table(frames, ptr))
+	if (!live_table(frames, ptr))
 		return false;
-	write_preserving(ma_to_va(ptr), value);
+	write_preserving(ma_to_va(ptr - MMU_PT_UPDATE_PRESERVE_AD), value);
 	return true;
 }
 
@@ -128,19 +132,30 @@ static inline long report(uint32_t *done, uint32_t n, long rc)
 	return rc;
 }
 
+/* What is left of an entry's address and command without its slot: the same for all such writes to one table. */
+#define WITHOUT_SLOT (~(uint64_t)(PAGE_SIZE - 8))
+#define NO_TABLE     7 /* no command */
+
 /* Up to `pause`, an entry of the same list; where it stopped short of it the result says why. */
 static inline const struct mmu_update *mmu_update_some(const struct mmu_update *u,
 						       const struct mmu_update *pause, long *rc)
 {
-	/* Loaded once: mprotect's lists are long. */
+	/* mprotect's lists are long, and go through one table after the other: what is known of the last entry's is not asked again. */
 	const uint8_t *frames = domain.frames;
+	uint64_t known = NO_TABLE;
 
 	for (; u != pause; u++) {
 		uint64_t ptr, value;
 
 		GUEST_LOAD(ptr, &u->ptr, fault);
 		GUEST_LOAD(value, &u->val, fault);
-		if (write_live(frames, ptr, value) || write_plain(frames, ptr, value))
+		if ((ptr & WITHOUT_SLOT) != known && live_table(frames, ptr))
+			known = ptr & WITHOUT_SLOT;
+		if ((ptr & WITHOUT_SLOT) == known) {
+			write_preserving(ma_to_va(ptr - MMU_PT_UPDATE_PRESERVE_AD), value);
+			continue;
+		}
+		if (write_plain(frames, ptr, value))
 			continue;
 		*rc = mmu_update_rare(ptr, value);
 		if (*rc)

@@ -77,14 +77,16 @@ long do_set_segment_base(uint32_t which, uint64_t base)
 {
 	if (which != SEGBASE_GS_USER_SEL && !canonical_address(base))
 		return -XEN_EINVAL;
-	/* Ahead of the others: at each context switch to a process that has threads' storage. */
-	if (__builtin_expect(which == SEGBASE_FS, 1)) {
-		wrmsr(MSR_FS_BASE, base);
+	/*
+	 * Ahead of the others, what Linux asks at each context switch: the process's GS base where there is FSGSBASE, else its FS base where it has
+	 * threads' storage. The kernel asks, so its own GS base is the active one.
+	 */
+	if (__builtin_expect(which == SEGBASE_GS_USER, 1)) {
+		wrmsr(MSR_KERNEL_GS_BASE, base);
 		return 0;
 	}
 	switch (which) {
-	/* The kernel asks, so its own base is the active one. */
-	case SEGBASE_GS_USER: wrmsr(MSR_KERNEL_GS_BASE, base); return 0;
+	case SEGBASE_FS: wrmsr(MSR_FS_BASE, base); return 0;
 	case SEGBASE_GS_KERNEL: wrmsr(MSR_GS_BASE, base); return 0;
 	case SEGBASE_GS_USER_SEL: return load_gs_user(base) ? 0 : -XEN_EINVAL;
 	default: return -XEN_EINVAL;

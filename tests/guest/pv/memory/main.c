@@ -72,6 +72,33 @@ static void mmu_updates(void)
 		    0);
 }
 
+/* Each entry of a list is looked at by itself, wherever the one before it went. */
+static void mmu_update_lists(void)
+{
+	uint64_t mine = va_to_ma(page) | PTE_P | PTE_W, others = va_to_ma(other) | PTE_P | PTE_W;
+	uint64_t pte = l1_entry_ma(page), next = l1_entry_ma(other);
+	struct mmu_update list[] = {
+	    {.ptr = next | MMU_PT_UPDATE_PRESERVE_AD, .val = others},
+	    {.ptr = pte | MMU_PT_UPDATE_PRESERVE_AD, .val = mine},
+	    {.ptr = pte | MMU_NORMAL_PT_UPDATE, .val = others},
+	    {.ptr = next | MMU_PT_UPDATE_PRESERVE_AD, .val = others},
+	    {.ptr = NO_FRAME << 12 | MMU_PT_UPDATE_PRESERVE_AD, .val = 0},
+	    {.ptr = pte | MMU_NORMAL_PT_UPDATE, .val = mine},
+	};
+	unsigned done = 1000;
+
+	other[0] = 2;
+	check_equal(hypercall4(__HYPERVISOR_mmu_update, list, 6, &done, DOMID_SELF), -XEN_EINVAL);
+	check_equal(done, 4);
+	check((l1_entry(page) & (PTE_A | PTE_D)) == 0);
+	check((l1_entry(other) & (PTE_A | PTE_D)) == (PTE_A | PTE_D));
+	check_equal(mmuext(MMUEXT_TLB_FLUSH_LOCAL, 0), 0);
+	check_equal(*(volatile uint8_t *)page, 2);
+	check_equal(mmu_update(pte, mine, NULL), 0);
+	check_equal(mmuext(MMUEXT_TLB_FLUSH_LOCAL, 0), 0);
+	check_equal(*(volatile uint8_t *)page, 1);
+}
+
 static void pins(void)
 {
 	check_equal(set_l1_entry(l4, va_to_ma(l4) | PTE_P, UVMF_INVLPG), 0);
@@ -115,6 +142,7 @@ void test_main(void)
 {
 	update_va_mapping();
 	mmu_updates();
+	mmu_update_lists();
 	pins();
 	reservations();
 }
