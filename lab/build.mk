@@ -25,6 +25,13 @@ $(NETTEST): tests/guest/net/nettest.c | deps-stamp
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -o $@ $<
 
+# Runs in L1.
+$(BUILD)/lab/once: lab/once.c | deps-stamp
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) -o $@ $<
+
+ALL += $(BUILD)/lab/once
+
 # For tests/host: xenstore from a guest's shell.
 $(BUILD)/tests/guest/xenstore: tests/host/xenstore.c | deps-stamp
 	@mkdir -p $(@D)

@@ -50,6 +50,14 @@ def libraries(binary):
     return [Path(p) for p in re.findall(r"(/\S+) \(0x", done.stdout)]
 
 
+def once():
+    """The program that keeps QEMU's SVM from delivering an injected interrupt twice (lab/once.c)."""
+    program = LAB / "once"
+    if not program.exists():
+        raise LabError("no %s: make" % program)
+    return program
+
+
 def initramfs(host):
     """The archive of L1 with `host` in it, made again whenever one of its files changes."""
     busybox = shutil.which("busybox")
@@ -60,6 +68,7 @@ def initramfs(host):
     files = {"/bin/busybox": Path(busybox)}
     files.update({"/modules/" + Path(m).name: modules / "kernel" / m for m in MODULES})
     files.update({str(p): p for p in host.data() + host.programs()})
+    files["/bin/once"] = once()
     for program in host.programs():
         files.update({str(p): p for p in libraries(program)})
     key = hashlib.sha256(INIT.encode())
@@ -109,7 +118,8 @@ def job(spec, host, argv):
     """The shell script that L1 runs. Our own host's console is its standard input and output, COM2 here. What --before
     prints goes there too."""
     line = " ".join(shlex.quote(a) for a in argv)
-    first = prepare(spec, host) if spec.disks or spec.serve or spec.on or spec.instead else ""
+    first = "" if spec.twice else "once || echo 'lab: once does not run'\n"
+    first += prepare(spec, host) if spec.disks or spec.serve or spec.on or spec.instead else ""
     if spec.before or not host.has_qmp:
         first += "stty -F /dev/ttyS1 raw -echo\n"
     if spec.before:
