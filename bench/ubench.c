@@ -2,8 +2,11 @@
 /*
  * What system calls, faults and processes cost: nanoseconds of the guest's own clock for one operation.
  * In the lab's --icount mode a nanosecond is an instruction. Prints "ubench: OPERATION VALUE" lines.
+ *
+ * All runs on the first processor but for pipe-across, whose other process is on the second, where there is one.
  */
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,9 +185,19 @@ static void after_fault(void)
 	signal(SIGSEGV, SIG_DFL);
 }
 
+static void run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		fail("sched_setaffinity");
+}
+
 static pid_t answerer;
 
-static void before_pipe(void)
+static void pipe_to(int cpu)
 {
 	char b;
 
@@ -193,15 +206,29 @@ static void before_pipe(void)
 	answerer = fork();
 	if (answerer)
 		return;
+	run_on(cpu);
 	close(there[1]);
 	while (read(there[0], &b, 1) == 1 && write(back[1], &b, 1) == 1)
 		;
 	_exit(0);
 }
 
+static void before_pipe(void)
+{
+	pipe_to(0);
+}
+
+static void before_pipe_across(void)
+{
+	pipe_to(1);
+}
+
 static void after_pipe(void)
 {
 	close(there[1]);
+	close(there[0]);
+	close(back[0]);
+	close(back[1]);
 	reap(answerer);
 }
 
@@ -233,6 +260,9 @@ static const struct operation {
     {"clock_gettime", clock_once, 50000, nothing, nothing},
 };
 
+static const struct operation across = {"pipe-across", pipe_round_trip, 1000, before_pipe_across,
+					after_pipe};
+
 static long long now(void)
 {
 	struct timespec t;
@@ -258,6 +288,7 @@ static void measure(const struct operation *op)
 
 int main(void)
 {
+	run_on(0);
 	null_fd = open("/dev/null", O_WRONLY);
 	zero_fd = open("/dev/zero", O_RDONLY);
 	region = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -268,6 +299,8 @@ int main(void)
 	signal(SIGUSR1, on_nothing);
 	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
 		measure(&operations[i]);
+	if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
+		measure(&across);
 	puts("ubench: done");
 	return 0;
 }
