@@ -41,6 +41,7 @@ static void find_devices(unsigned mtu)
 	if (!hv_vmbus_settle(SETTLE_NS))
 		log_warning("vmbus: some device is not ready yet; the guest starts without it");
 	storvsc_begin();
+	netvsc_begin();
 	await_time();
 }
 

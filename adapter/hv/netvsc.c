@@ -28,6 +28,7 @@
 static struct netvsc *devices[DEVICES_MAX];
 static unsigned nr_devices;
 static uint16_t wanted_mtu;
+static bool begun; /* the guest may have adapters */
 
 /* What the host may still know of. */
 static void take_back(struct netvsc *device, uint32_t gpadl, void *memory, size_t pages)
@@ -138,6 +139,8 @@ static struct netvsc *new_device(void)
 	for (unsigned i = 0; i < DEVICES_MAX; i++) {
 		if (!devices[i]) {
 			devices[i] = make_device();
+			if (devices[i])
+				devices[i]->wanted = begun;
 			return devices[i];
 		}
 	}
@@ -274,8 +277,17 @@ static const struct hv_driver driver = {
     .work = work,
 };
 
+void netvsc_begin(void)
+{
+	begun = true;
+	for (unsigned i = 0; i < DEVICES_MAX; i++)
+		if (devices[i])
+			netvsc_setup_wanted(devices[i]);
+}
+
 void netvsc_init(unsigned mtu)
 {
+	begun = false;
 	wanted_mtu = (uint16_t)mtu;
 	hv_vmbus_register(&driver);
 }

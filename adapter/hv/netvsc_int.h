@@ -79,6 +79,8 @@ struct netvsc {
 	unsigned nr_queues;    /* that there is memory for */
 	_Atomic unsigned live; /* channels, and the Xen side: who may still look in here */
 	_Atomic bool again;    /* netvsc_rx_again() on VP 0 */
+	bool settled;          /* nobody waits for its set-up */
+	bool wanted;           /* the guest may have it as soon as it is set up */
 	bool ready;            /* the Xen side knows it */
 	bool ended;            /* the conversation has: no use, or no host */
 	bool down;             /* the link is */
@@ -125,6 +127,8 @@ static inline uint64_t netvsc_transaction(uint32_t generation, unsigned slot)
 
 /* netvsc_setup.c */
 void netvsc_setup_start(struct netvsc *device);
+/* The guest is about to start, or has. */
+void netvsc_setup_wanted(struct netvsc *device);
 void netvsc_setup_shared(struct netvsc *device, uint32_t gpadl, bool good);
 /* The answer to an NVSP message, or to the one that carried a control message. */
 void netvsc_setup_nvsp(struct netvsc *device, uint64_t transaction,

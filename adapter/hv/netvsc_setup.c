@@ -170,8 +170,18 @@ static void share_out(struct netvsc *device)
 	}
 }
 
+static void settled(struct netvsc *device)
+{
+	if (!device->settled)
+		hv_vmbus_done();
+	device->settled = true;
+}
+
 static enum netvsc_outcome appear(struct netvsc *device)
 {
+	settled(device);
+	if (!device->wanted)
+		return WAIT;
 	share_out(device);
 	netvsc_tx_open(&device->queue[0]);
 	for (unsigned i = 1; i < device->nr_queues; i++) {
@@ -183,7 +193,6 @@ static enum netvsc_outcome appear(struct netvsc *device)
 	xen_net_add(&device->net, device->max_queues);
 	if (device->down)
 		xen_net_link(&device->net, false);
-	hv_vmbus_done();
 	return DONE;
 }
 
@@ -248,6 +257,15 @@ static const struct step *current(const struct netvsc *device)
 void netvsc_setup_start(struct netvsc *device)
 {
 	go_on(device, steps[0].ask(device));
+}
+
+void netvsc_setup_wanted(struct netvsc *device)
+{
+	const struct step *step = current(device);
+
+	device->wanted = true;
+	if (step && step->ask == appear)
+		go_on(device, appear(device));
 }
 
 void netvsc_setup_shared(struct netvsc *device, uint32_t gpadl, bool good)
@@ -360,7 +378,6 @@ void netvsc_setup_failed(struct netvsc *device, const char *why)
 
 void netvsc_setup_ended(struct netvsc *device)
 {
-	if (!device->ended && !device->ready)
-		hv_vmbus_done();
+	settled(device);
 	device->ended = true;
 }

@@ -19,6 +19,12 @@ void client_netvsc_start(unsigned vps, unsigned mtu)
 	nr_devices = 0;
 	memset(devices, 0, sizeof(devices));
 	netvsc_init(mtu);
+	netvsc_begin();
+}
+
+void client_netvsc_hold(void)
+{
+	begun = false;
 }
 
 static bool queue_is_at_rest(const struct netvsc_queue *queue)

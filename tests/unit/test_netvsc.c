@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "adapter/hv/vmbus.h"
+#include "adapter/hv/netvsc.h"
 #include "adapter/seam/net.h"
 #include "tests/hosted/tcp.h"
 #include "tests/loop/server_netvsp.h"
@@ -945,6 +946,37 @@ static void a_host_that_does_not_answer_holds_nobody_up(void **state)
 	assert_true(nr_out == 1 && each_answered_once(NET_OK));
 }
 
+static void an_adapter_that_is_ready_waits_for_the_guests_start(void **state)
+{
+	(void)state;
+	create(CLIENT_VPS, 1500);
+	client_netvsc_hold();
+	hv_vmbus_connect();
+	assert_true(hv_vmbus_settle(10000000000));
+	assert_null(device);
+	netvsc_begin();
+	assert_non_null(device);
+	partition_run(&part);
+	transmit(make(FRAME, 60, 0), 0);
+	finish(0);
+	assert_true(nr_out == 1 && each_answered_once(NET_OK));
+}
+
+static void an_adapter_that_goes_before_the_guests_start_is_never_seen(void **state)
+{
+	(void)state;
+	create(CLIENT_VPS, 1500);
+	client_netvsc_hold();
+	hv_vmbus_connect();
+	assert_true(hv_vmbus_settle(10000000000));
+	primary()->in.control->write = UINT32_MAX;
+	client_event(0, primary()->offer.channel);
+	netvsc_begin();
+	assert_true(hv_vmbus_settle(10000000000));
+	assert_null(device);
+	assert_int_equal(removals, 0);
+}
+
 /* The host has not taken it away, so it may still look at what it was given, until it says that it does not. */
 static void a_broken_adapters_memory_is_the_hosts_until_it_lets_go(void **state)
 {
@@ -1012,6 +1044,10 @@ int main(void)
 	    TEST(a_front_end_that_leaves_lets_frames_go),
 	    TEST(the_link_is_told),
 	    cmocka_unit_test_teardown(a_host_that_does_not_answer_holds_nobody_up, teardown),
+	    cmocka_unit_test_teardown(an_adapter_that_is_ready_waits_for_the_guests_start,
+				      teardown),
+	    cmocka_unit_test_teardown(an_adapter_that_goes_before_the_guests_start_is_never_seen,
+				      teardown),
 	    cmocka_unit_test_setup_teardown(large_frames_are_carried_where_both_want_it,
 					    setup_jumbo, teardown),
 	    cmocka_unit_test_setup_teardown(every_vp_has_a_queue, setup_wide, teardown),
