@@ -101,6 +101,17 @@ def l0_qemu(choice):
     return [binary]
 
 
+# Slices of 50 us. A processor that waits for a lock whose holder has given way spins to its slice's end, and every turn of that counts.
+SHORT_SLICES = """mount -t debugfs debug /sys/kernel/debug
+cd /sys/kernel/debug/sched
+echo HRTICK >features
+echo 100000 >latency_ns
+echo 50000 >min_granularity_ns
+echo 50000 >wakeup_granularity_ns
+cd /
+"""
+
+
 def prepare(spec, host):
     """Shell lines for what one run has beside its host: disks, a web server, a shell for commands."""
     lines = "/bin/busybox --install -s /bin\nexport PATH=%s:/bin GUEST=%s\n" % (host.binary.parent, spec.guest_name)
@@ -119,6 +130,7 @@ def job(spec, host, argv):
     prints goes there too."""
     line = " ".join(shlex.quote(a) for a in argv)
     first = "" if spec.twice else "once || echo 'lab: once does not run'\n"
+    first += SHORT_SLICES if spec.icount and spec.cpus > spec.l1_cpus else ""
     first += prepare(spec, host) if spec.disks or spec.serve or spec.on or spec.instead else ""
     if spec.before or not host.has_qmp:
         first += "stty -F /dev/ttyS1 raw -echo\n"
