@@ -140,14 +140,29 @@ static void choose_disk_requests(void)
 		tell_guest("xen_blkfront.max_indirect_segments", segments);
 }
 
-/* To a place of its own: where the boot loader put it may be where the kernel goes. */
-static void load_initrd(const struct boot_module *module)
+/* Where an archive begins behind one that ends there, as Linux reads them. */
+static uint64_t next_archive(uint64_t end)
 {
-	void *copy = borrow(module->size, "the initrd");
+	return (end + 3) & ~3ull;
+}
 
-	memcpy(copy, ma_to_va(module->ma), module->size);
-	image.initrd_ma = va_to_ma(copy);
-	image.initrd_size = module->size;
+/* The modules behind the kernel, one after the other, to a place of their own: where the boot loader put them may be where the kernel goes. */
+static void load_initrd(const struct boot_module *modules, unsigned nr)
+{
+	uint64_t size = 0, at = 0;
+	uint8_t *to;
+
+	for (unsigned i = 0; i < nr; i++)
+		size = next_archive(size) + modules[i].size;
+	to = borrow(size, "the initrd");
+	for (unsigned i = 0; i < nr; i++) {
+		memset(to + at, 0, next_archive(at) - at);
+		at = next_archive(at);
+		memcpy(to + at, ma_to_va(modules[i].ma), modules[i].size);
+		at += modules[i].size;
+	}
+	image.initrd_ma = va_to_ma(to);
+	image.initrd_size = size;
 }
 
 /* A kicked VP has nothing to do here: it looks at its events on the way back to the guest. */
@@ -264,7 +279,7 @@ _Noreturn void adapter_main(const struct bootinfo *boot)
 	memory_init(boot, image_end - image_start, vps, options.mem);
 	load_kernel(&boot->modules[0]);
 	if (boot->nr_modules > 1)
-		load_initrd(&boot->modules[1]);
+		load_initrd(&boot->modules[1], boot->nr_modules - 1);
 	paging_init(memory_top());
 	hv_boot_init();
 	idt_init();
