@@ -233,7 +233,8 @@ static struct blkback_slot *take(struct blkback_queue *queue, void *bytes)
 }
 
 /* The next slot; without one the polling has ended, and *idle says whether that was the last of a stopped queue. */
-static struct blkback_slot *next(struct blkback_queue *queue, void *bytes, bool *idle)
+static struct blkback_slot *next(struct blkback_queue *queue, void *bytes, bool submitted,
+				 bool *idle)
 {
 	struct blkback_slot *slot;
 
@@ -242,34 +243,35 @@ static struct blkback_slot *next(struct blkback_queue *queue, void *bytes, bool 
 		queue->q.again = false;
 		slot = backq_rests(&queue->q) ? NULL : take(queue, bytes);
 	} while (!slot && queue->q.again && !queue->q.resume);
-	queue->q.polling = slot;
-	*idle = backq_becomes_idle(&queue->q);
+	*idle = backq_next(&queue->q, slot, submitted);
 	lock_drop(&queue->q.lock);
 	return slot;
 }
 
 bool blkback_poll(struct blkback_queue *queue)
 {
-	struct block_disk *disk = queue->disk;
 	struct blkback_slot *slot;
 	char bytes[BLKIF_ENTRY_MAX];
 	bool submitted = false, idle = false, good;
 
 	if (!backq_enter(&queue->q))
 		return true;
-	while ((slot = next(queue, bytes, &idle))) {
+	while ((slot = next(queue, bytes, submitted, &idle))) {
 		int16_t status = prepare(slot, bytes);
 
 		if (status == BLKIF_RSP_OKAY) {
-			disk->ops->submit(disk, &slot->request);
+			queue->disk->ops->submit(queue->disk, &slot->request);
 			submitted = true;
 		} else {
 			finish(slot, status);
 		}
 	}
 	good = !queue->q.broken;
-	if (submitted && disk->ops->commit)
-		disk->ops->commit(disk);
+	if (submitted) {
+		if (queue->disk->ops->commit)
+			queue->disk->ops->commit(queue->disk);
+		idle = backq_committed(&queue->q);
+	}
 	if (idle)
 		queue->env->idle(queue->ctx, queue);
 	return good;

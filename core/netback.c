@@ -100,7 +100,7 @@ void netback_finish(struct netback_slot *slot, int16_t status)
 
 /* The next packet's slot; without one the polling has ended, and *idle says whether that was the last of a stopped queue. */
 static struct netback_slot *next(struct netback_queue *queue, struct netback_frame *frame,
-				 bool *idle)
+				 bool submitted, bool *idle)
 {
 	struct netback_slot *slot;
 
@@ -109,22 +109,22 @@ static struct netback_slot *next(struct netback_queue *queue, struct netback_fra
 		queue->q.again = false;
 		slot = backq_rests(&queue->q) ? NULL : netback_take(queue, frame);
 	} while (!slot && queue->q.again && !queue->q.resume);
-	queue->q.polling = slot;
-	*idle = backq_becomes_idle(&queue->q);
+	*idle = backq_next(&queue->q, slot, submitted);
 	lock_drop(&queue->q.lock);
 	return slot;
 }
 
 bool netback_poll(struct netback_queue *queue)
 {
-	struct net_device *device = queue->device;
 	struct netback_frame frame;
 	struct netback_slot *slot;
 	bool submitted = false, idle = false, good;
 
 	if (!backq_enter(&queue->q))
 		return true;
-	while ((slot = next(queue, &frame, &idle))) {
+	while ((slot = next(queue, &frame, submitted, &idle))) {
+		struct net_device *device = queue->device;
+
 		if (netback_prepare(slot, &frame)) {
 			device->ops->transmit(device, queue->index, &slot->packet);
 			submitted = true;
@@ -133,8 +133,11 @@ bool netback_poll(struct netback_queue *queue)
 		}
 	}
 	good = !queue->q.broken;
-	if (submitted && device->ops->commit)
-		device->ops->commit(device, queue->index);
+	if (submitted) {
+		if (queue->device->ops->commit)
+			queue->device->ops->commit(queue->device, queue->index);
+		idle = backq_committed(&queue->q);
+	}
 	if (idle)
 		queue->env->idle(queue->ctx, queue);
 	return good;

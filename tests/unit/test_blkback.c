@@ -25,7 +25,7 @@ struct world {
 	blkif_front_ring_t front;
 	struct block_request *held[64]; /* by a disk that takes its time */
 	unsigned nr_held, notified, idle, flushes, discards, commits;
-	bool slow, failing;
+	bool slow, failing, stops; /* stops: the queue, within the commit */
 	char data[SECTORS * 512];
 	_Alignas(4096) char ring[4][4096];
 };
@@ -81,7 +81,14 @@ static void submit(struct block_disk *disk, struct block_request *request)
 
 static void commit(struct block_disk *disk)
 {
-	((struct world *)disk)->commits++;
+	struct world *w = (struct world *)disk;
+
+	w->commits++;
+	if (!w->stops)
+		return;
+	blkback_stop(&w->queue);
+	/* From then on the disk may be gone. */
+	assert_int_equal(w->idle, 0);
 }
 
 static const struct blkback_env env = {notify, idle};
@@ -491,6 +498,18 @@ static void a_stopped_queue_becomes_idle_once(void **state)
 	assert_int_equal(w->idle, 1);
 }
 
+static void a_queue_that_is_stopped_meanwhile_is_idle_after_the_commit(void **state)
+{
+	struct world *w = *state;
+
+	w->stops = true;
+	segment(new_request(w, BLKIF_OP_READ, 1), 1, 0, 0);
+	push(w);
+	blkback_poll(&w->queue);
+	assert_int_equal(w->commits, 1);
+	assert_int_equal(w->idle, 1);
+}
+
 static void an_impossible_producer_breaks_only_the_queue(void **state)
 {
 	struct world *w = *state;
@@ -559,6 +578,7 @@ int main(void)
 	    TEST(more_requests_than_slots_wait),
 	    TEST(a_guest_that_never_stops_does_not_keep_the_poller),
 	    TEST(a_stopped_queue_becomes_idle_once),
+	    TEST(a_queue_that_is_stopped_meanwhile_is_idle_after_the_commit),
 	    TEST(an_impossible_producer_breaks_only_the_queue),
 	    TEST(a_ring_of_four_pages_works_across_their_edges),
 	    TEST(rings_have_the_size_that_the_front_end_computes),

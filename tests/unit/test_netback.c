@@ -23,7 +23,8 @@ struct world {
 	netif_rx_front_ring_t rx;
 	struct net_packet *held[64];
 	unsigned nr_held, tx_events, rx_events, idle;
-	bool slow;
+	bool slow, stops; /* stops: the queue, within the commit */
+	unsigned commits;
 	char sent[NET_PACKET_MAX + 1];
 	uint32_t sent_len;
 	struct net_offload offload;
@@ -71,8 +72,21 @@ static void transmit(struct net_device *device, unsigned queue, struct net_packe
 		net_transmitted(device, packet, NET_OK);
 }
 
+static void commit(struct net_device *device, unsigned queue)
+{
+	struct world *w = (struct world *)device;
+
+	assert_int_equal(queue, 3);
+	w->commits++;
+	if (!w->stops)
+		return;
+	netback_stop(&w->queue);
+	/* From then on the device may be gone. */
+	assert_int_equal(w->idle, 0);
+}
+
 static const struct netback_env env = {notify_tx, notify_rx, idle};
-static const struct net_device_ops device_ops = {transmit, NULL};
+static const struct net_device_ops device_ops = {transmit, commit};
 
 static int setup(void **state)
 {
@@ -316,6 +330,17 @@ static void more_packets_than_slots_wait(void **state)
 		assert_int_equal(tx_response(w, i), i % 2 ? NETIF_RSP_OKAY : NETIF_RSP_DROPPED);
 }
 
+static void a_queue_that_is_stopped_meanwhile_is_idle_after_the_commit(void **state)
+{
+	struct world *w = *state;
+
+	w->stops = true;
+	tx(w, 1, 0, 60, 0, 1);
+	push_tx(w);
+	assert_int_equal(w->commits, 1);
+	assert_int_equal(w->idle, 1);
+}
+
 static void a_stopped_queue_drains_and_refuses(void **state)
 {
 	struct world *w = *state;
@@ -448,6 +473,7 @@ int main(void)
 	    TEST(an_impossible_producer_breaks_the_queue),
 	    TEST(more_packets_than_slots_wait),
 	    TEST(a_stopped_queue_drains_and_refuses),
+	    TEST(a_queue_that_is_stopped_meanwhile_is_idle_after_the_commit),
 	    TEST(a_packet_comes_in_over_several_pages),
 	    TEST(segmentation_comes_in_after_the_first_page),
 	    TEST(without_room_the_guest_is_asked_to_tell),
