@@ -124,6 +124,11 @@ bool evtchn_poll_begin(struct evtchn *ev, unsigned vcpu, const evtchn_port_t *po
 	return pending;
 }
 
+bool evtchn_poll_waits(const struct evtchn *ev, unsigned vcpu)
+{
+	return atomic_load(&ev->c.vcpus[vcpu].polling);
+}
+
 void evtchn_poll_end(struct evtchn *ev, unsigned vcpu)
 {
 	if (atomic_exchange(&ev->c.vcpus[vcpu].polling, false))

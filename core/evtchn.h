@@ -139,9 +139,12 @@ void evtchn_raise_virq(struct evtchn *ev, unsigned vcpu, unsigned virq);
 bool evtchn_virq_bound(struct evtchn *ev, unsigned vcpu, unsigned virq);
 
 /* SCHEDOP_poll. begin: true when one of the ports (at most 128, all valid) is pending already, else the vCPU is registered
- * and kicked once one of them is raised, masked or not; -XEN_EINVAL in *error for an invalid port. end: deregister. */
+ * and kicked once one of them is raised, masked or not; -XEN_EINVAL in *error for an invalid port. Of several ports none is
+ * remembered: then any port's event ends the poll, as it may on Xen. waits: not kicked yet; who has been will not be again.
+ * end: deregister. */
 bool evtchn_poll_begin(struct evtchn *ev, unsigned vcpu, const evtchn_port_t *ports, unsigned nr,
 		       int *error);
+bool evtchn_poll_waits(const struct evtchn *ev, unsigned vcpu);
 void evtchn_poll_end(struct evtchn *ev, unsigned vcpu);
 bool evtchn_is_pending(struct evtchn *ev, evtchn_port_t port);
 

@@ -49,14 +49,6 @@ static long block(void *arg)
 
 #define POLL_PORTS_MAX 128
 
-static bool poll_done(const evtchn_port_t *ports, unsigned nr)
-{
-	for (unsigned i = 0; i < nr; i++)
-		if (evtchn_is_pending(&domain.evtchn, ports[i]))
-			return true;
-	return false;
-}
-
 /* Whether the guest has something to do besides what it waits for. */
 static bool called(const struct vcpu *v)
 {
@@ -67,7 +59,7 @@ static bool called(const struct vcpu *v)
  * An upcall that is due ends the wait too: the holder of the lock that this vCPU polls for may itself be waiting for this vCPU to
  * answer an IPI.
  */
-static void poll_wait(struct vcpu *v, const struct sched_poll *poll, const evtchn_port_t *ports)
+static void poll_wait(struct vcpu *v, const struct sched_poll *poll)
 {
 	bool timed = poll->timeout != 0;
 
@@ -76,7 +68,8 @@ static void poll_wait(struct vcpu *v, const struct sched_poll *poll, const evtch
 	if (timed)
 		time_rearm(v);
 	runstate_change(v, RUNSTATE_blocked);
-	while (!poll_done(ports, poll->nr_ports) && !called(v) && !(timed && !v->poll_timeout)) {
+	while (evtchn_poll_waits(&domain.evtchn, v->id) && !called(v) &&
+	       !(timed && !v->poll_timeout)) {
 		vp_about_to_wait();
 		irq_wait();
 	}
@@ -99,7 +92,7 @@ static long poll(void *arg)
 	if (!copy_from_guest(ports, p->ports.p, p->nr_ports * sizeof(*ports)))
 		return -XEN_EFAULT;
 	if (!evtchn_poll_begin(&domain.evtchn, v->id, ports, p->nr_ports, &error) && !error)
-		poll_wait(v, p, ports);
+		poll_wait(v, p);
 	evtchn_poll_end(&domain.evtchn, v->id);
 	return error;
 }

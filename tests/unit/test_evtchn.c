@@ -478,6 +478,7 @@ static void polling_ends_when_a_port_is_raised(void **state)
 	w->shared.evtchn_pending[0] = 0;
 	assert_false(evtchn_poll_begin(&w->ev, 1, ports, 2, &error));
 	assert_false(evtchn_poll_begin(&w->ev, 2, &ports[1], 1, &error));
+	assert_true(evtchn_poll_waits(&w->ev, 1));
 	send(w, ports[1]);
 	assert_int_equal(w->kicks[1], 2);
 	assert_int_equal(w->kicks[2], 1);
@@ -485,6 +486,25 @@ static void polling_ends_when_a_port_is_raised(void **state)
 	ports[1] = 999;
 	assert_false(evtchn_poll_begin(&w->ev, 1, &ports[1], 1, &error));
 	assert_int_equal(error, -XEN_EINVAL);
+	assert_int_equal(w->ev.nr_polling, 0);
+}
+
+/* One that was kicked and slept on would not be kicked for what it waits for. */
+static void a_poll_of_several_ports_ends_with_any_event(void **state)
+{
+	struct world *w = *state;
+	evtchn_port_t ports[2] = {ipi(w, 0), ipi(w, 0)}, other = ipi(w, 0);
+	int error;
+
+	w->shared.evtchn_mask[0] = ~0ull;
+	assert_false(evtchn_poll_begin(&w->ev, 1, ports, 2, &error));
+	assert_true(evtchn_poll_waits(&w->ev, 1));
+	send(w, other);
+	assert_int_equal(w->kicks[1], 1);
+	assert_false(evtchn_poll_waits(&w->ev, 1));
+	send(w, ports[0]);
+	assert_int_equal(w->kicks[1], 1);
+	evtchn_poll_end(&w->ev, 1);
 	assert_int_equal(w->ev.nr_polling, 0);
 }
 
@@ -681,6 +701,7 @@ int main(void)
 	    TEST(a_handle_stays_taken_until_the_back_end_lets_go),
 	    TEST(a_moved_vcpu_info_loses_nothing),
 	    TEST(polling_ends_when_a_port_is_raised),
+	    TEST(a_poll_of_several_ports_ends_with_any_event),
 	    TEST_FIFO(fifo_keeps_the_order_within_a_priority),
 	    TEST_FIFO(fifo_mask_and_unmask),
 	    TEST_FIFO(fifo_moves_a_port_between_queues),

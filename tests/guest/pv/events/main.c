@@ -141,31 +141,49 @@ static void ipi(void)
 	check_equal(close(b.port), 0);
 }
 
+/* Polls `nr` ports that nobody sends to while the timer's event is due soon. Returns how long it took. */
+static uint64_t poll_beside_timer(unsigned nr)
+{
+	struct evtchn_alloc_unbound idle = {.dom = DOMID_SELF, .remote_dom = DOMID_SELF};
+	struct vcpu_set_singleshot_timer set = {0};
+	struct sched_poll poll = {.nr_ports = nr};
+	uint64_t start;
+	unsigned ports[2];
+
+	check_equal(op(EVTCHNOP_alloc_unbound, &idle), 0);
+	ports[0] = ports[1] = idle.port;
+	poll.ports.p = ports;
+	start = system_time();
+	set.timeout_abs_ns = start + SECOND / 100;
+	poll.timeout = start + 20 * SECOND;
+	check_equal(hypercall3(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0, &set), 0);
+	check_equal(hypercall2(__HYPERVISOR_sched_op, SCHEDOP_poll, &poll), 0);
+	check_equal(close(idle.port), 0);
+	return system_time() - start;
+}
+
 /*
  * A vCPU that polls one port with upcalls on takes the events of others meanwhile: whoever holds the lock that it waits for may
  * be waiting for it to answer.
  */
 static void polled_beside(unsigned timer)
 {
-	struct evtchn_alloc_unbound idle = {.dom = DOMID_SELF, .remote_dom = DOMID_SELF};
-	struct sched_poll poll = {.nr_ports = 1};
-	struct vcpu_set_singleshot_timer set = {0};
-	uint64_t start;
-
-	check_equal(op(EVTCHNOP_alloc_unbound, &idle), 0);
-	poll.ports.p = &idle.port;
 	upcalls = 0;
 	events_allow();
-	start = system_time();
-	set.timeout_abs_ns = start + SECOND / 100;
-	poll.timeout = start + 20 * SECOND;
-	check_equal(hypercall3(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0, &set), 0);
-	check_equal(hypercall2(__HYPERVISOR_sched_op, SCHEDOP_poll, &poll), 0);
+	check(poll_beside_timer(1) < 10 * SECOND);
 	check_equal(upcalls, 1);
 	check_equal(last_port, timer);
-	check(system_time() < start + 10 * SECOND);
 	events_mask();
-	check_equal(close(idle.port), 0);
+}
+
+/* Of several ports none is remembered: an event of any port ends the poll, a masked one's too. */
+static void polled_several(unsigned timer)
+{
+	upcalls = 0;
+	set_mask(timer, true);
+	check(poll_beside_timer(2) < 10 * SECOND);
+	check(pending(timer));
+	check_equal(upcalls, 0);
 }
 
 /* A timer of 1 ms wakes a blocked vCPU. */
@@ -191,6 +209,7 @@ static void timer(void)
 	check_equal(last_port, virq.port);
 	events_mask();
 	polled_beside(virq.port);
+	polled_several(virq.port);
 	check_equal(close(virq.port), 0);
 }
 
