@@ -4,6 +4,7 @@
 #include "adapter/boot/parse.h"
 #include "adapter/x86/layout.h"
 #include "adapter/x86/log.h"
+#include "adapter/x86/traps.h"
 
 #define EARLY_MAPPED 0x100000000 /* entry.S */
 
@@ -14,6 +15,7 @@ _Noreturn void boot_entry(uint32_t magic, uint32_t info)
 {
 	const char *error;
 
+	idt_load_early();
 	/* The direct map, because address 0 is no object to C. */
 	parser.bytes = (const uint8_t *)DIRECT_VIRT;
 	parser.size = EARLY_MAPPED;

@@ -41,7 +41,6 @@
 
 #define CS32 0x08
 #define DS32 0x10
-#define CS64 0x18
 
 #define COM1          0x3f8
 #define COM1_LSR      (COM1 + 5)
@@ -144,7 +143,7 @@ entry_multiboot:
 	wrmsr
 	mov	$CR0_VALUE, %eax
 	mov	%eax, %cr0
-	ljmp	$CS64, $PHYS(entry64)
+	ljmp	$SEL_BOOT_CS, $PHYS(entry64)
 
 no_long_mode:
 	mov	$PHYS(text_no_long_mode), %esi
@@ -243,13 +242,15 @@ boot_gdt:
 	.quad	0
 	.quad	0x00cf9b000000ffff /* CS32 */
 	.quad	0x00cf93000000ffff /* DS32 */
-	.quad	0x00af9b000000ffff /* CS64 */
+	.quad	0x00af9b000000ffff /* SEL_BOOT_CS */
 boot_gdt_end:
 
 	.balign 4
 gdt32_pointer:
 	.short	boot_gdt_end - boot_gdt - 1
 	.long	PHYS(boot_gdt)
+	.globl	gdt64_pointer
+	.hidden	gdt64_pointer
 gdt64_pointer:
 	.short	boot_gdt_end - boot_gdt - 1
 	.quad	boot_gdt

@@ -26,20 +26,27 @@ static const uint8_t ist_of[TRAP_EXCEPTIONS] = {
 };
 
 static _Alignas(PAGE_SIZE) struct gate idt[256];
+static struct gate early[TRAP_EXCEPTIONS];
 extern const uint8_t trap_stubs[], trap_page_fault[], trap_general_protection[];
+extern const uint8_t gdt64_pointer[]; /* entry.S */
 
-void idt_set(unsigned vector, const uint8_t *handler)
+static struct gate gate(const uint8_t *handler, uint16_t selector, uint8_t ist)
 {
 	uint64_t address = (uint64_t)handler;
 
-	idt[vector] = (struct gate){
+	return (struct gate){
 	    .offset_0 = address,
 	    .offset_16 = address >> 16,
 	    .offset_32 = address >> 32,
-	    .selector = SEL_ADAPTER_CS,
-	    .ist = vector < TRAP_EXCEPTIONS ? ist_of[vector] : 0,
+	    .selector = selector,
+	    .ist = ist,
 	    .type = 0x8e,
 	};
+}
+
+void idt_set(unsigned vector, const uint8_t *handler)
+{
+	idt[vector] = gate(handler, SEL_ADAPTER_CS, vector < TRAP_EXCEPTIONS ? ist_of[vector] : 0);
 }
 
 void idt_init(void)
@@ -62,12 +69,26 @@ void idt_open(unsigned vector)
 	idt[vector].type |= 3 << 5;
 }
 
-void idt_load(void)
+static void load(const struct gate *table, unsigned gates)
 {
 	struct {
 		uint16_t limit;
 		uint64_t base;
-	} __attribute__((packed)) reg = {sizeof(idt) - 1, (uint64_t)idt};
+	} __attribute__((packed)) reg = {(uint16_t)(gates * sizeof(*table) - 1), (uint64_t)table};
 
-	asm volatile("lidt %0" : : "m"(reg));
+	asm volatile("lidt %0" : : "m"(reg) : "memory");
+}
+
+void idt_load(void)
+{
+	load(idt, 256);
+}
+
+/* The processors that come later find it filled, or fill it with the same. */
+void idt_load_early(void)
+{
+	for (unsigned v = 0; v < TRAP_EXCEPTIONS; v++)
+		early[v] = gate(trap_stubs + v * STUB_SIZE, SEL_BOOT_CS, 0);
+	asm volatile("lgdt (%0)" : : "r"(gdt64_pointer) : "memory");
+	load(early, TRAP_EXCEPTIONS);
 }

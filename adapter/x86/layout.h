@@ -42,6 +42,9 @@
 #define VP_STACK_GUARD  4 /* the page of the block that is not mapped */
 #define GUEST_GDT_PAGES 14
 
+/* Of 64-bit code, until a VP has its own GDT: entry.S and smpboot.S have it at the same place. */
+#define SEL_BOOT_CS 0x18
+
 /* Selectors of the adapter's page of the GDT, at FIRST_RESERVED_GDT_ENTRY of the Xen ABI. Those of ring 3 are the ABI's. */
 #define SEL_ADAPTER_CS 0xe008
 #define SEL_ADAPTER_SS 0xe010

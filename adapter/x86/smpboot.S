@@ -61,7 +61,7 @@ smp_trampoline_64:
 
 	.balign 16
 smp_trampoline_gdt:
-	.quad	0
+	.skip	SEL_BOOT_CS
 	.quad	0x00af9b000000ffff	/* 64-bit code, ring 0 */
 smp_trampoline_end:
 

@@ -10,10 +10,10 @@
 #include "adapter/x86/asm.h"
 #include "adapter/x86/log.h"
 #include "adapter/x86/paging.h"
+#include "adapter/x86/traps.h"
 #include "core/string.h"
 
 #define LOW_END     0xa0000
-#define SEL_CODE64  8           /* smp_trampoline_gdt */
 #define FIRST_WAIT  50000000ull /* ns, until the second SIPI */
 #define SECOND_WAIT 2000000000ull
 
@@ -43,6 +43,7 @@ void smp_arrived(struct smp_block *b)
 	void (*entry)(void *) = b->entry;
 	void *arg = b->arg;
 
+	idt_load_early();
 	wrmsr(MSR_PAT, b->pat);
 	__atomic_store_n(&b->arrived, 1, __ATOMIC_RELEASE);
 	entry(arg);
@@ -77,10 +78,10 @@ static bool make_trampoline(void)
 	memcpy(page, smp_trampoline, (size_t)(smp_trampoline_end - smp_trampoline));
 	block = (struct smp_block *)(page + PAGE_SIZE - sizeof(*block));
 	*block = (struct smp_block){
-	    .gdt_limit = 2 * 8 - 1,
+	    .gdt_limit = SEL_BOOT_CS + 8 - 1,
 	    .gdt_base = (uint32_t)(code + (uint64_t)(smp_trampoline_gdt - smp_trampoline)),
 	    .far_offset = (uint32_t)(code + (uint64_t)(smp_trampoline_64 - smp_trampoline)),
-	    .far_selector = SEL_CODE64,
+	    .far_selector = SEL_BOOT_CS,
 	    .trampoline_cr3 = (uint32_t)table,
 	    .cr0 = (uint32_t)read_cr0(),
 	    .efer = (uint32_t)(rdmsr(MSR_EFER) & ~(uint64_t)EFER_LMA),

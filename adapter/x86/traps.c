@@ -2,6 +2,7 @@
 #include "adapter/x86/traps.h"
 
 #include "adapter/seam/power.h"
+#include "adapter/seam/vps.h"
 #include "adapter/x86/asm.h"
 #include "adapter/x86/guest.h"
 #include "adapter/x86/image.h"
@@ -29,7 +30,7 @@ void frame_show(const struct frame *f)
 	log_error("rax %016lx rbx %016lx rcx %016lx rdx %016lx", f->rax, f->rbx, f->rcx, f->rdx);
 	log_error("rsi %016lx rdi %016lx rbp %016lx r8  %016lx", f->rsi, f->rdi, f->rbp, f->r8);
 	log_error("r9  %016lx r10 %016lx r11 %016lx r12 %016lx", f->r9, f->r10, f->r11, f->r12);
-	log_error("r13 %016lx r14 %016lx r15 %016lx vp %u", f->r13, f->r14, f->r15, this_vp()->id);
+	log_error("r13 %016lx r14 %016lx r15 %016lx vp %u", f->r13, f->r14, f->r15, vps_self());
 }
 
 _Noreturn void guest_crash(const struct frame *f, const char *why)
@@ -47,12 +48,18 @@ _Noreturn void guest_crash(const struct frame *f, const char *why)
 	power_crash(params, message, sizeof(message) - 1);
 }
 
+/* Whether `address` lies in a VP's window: elsewhere is the boot stack, which no struct vp belongs to. */
+static bool in_window(uint64_t address)
+{
+	return address - VP_WINDOW_VIRT < (uint64_t)MAX_VPS * VP_WINDOW_SIZE;
+}
+
 /* Each VP runs a copy of the syscall stub; the table knows the original. */
 static uint64_t in_image(uint64_t rip)
 {
-	uint64_t offset = rip - (vp_window(this_vp()->id) + VP_WINDOW_STUB);
+	uint64_t offset = (rip - VP_WINDOW_VIRT) % VP_WINDOW_SIZE - VP_WINDOW_STUB;
 
-	return offset < PAGE_SIZE ? (uint64_t)syscall_stub + offset : rip;
+	return in_window(rip) && offset < PAGE_SIZE ? (uint64_t)syscall_stub + offset : rip;
 }
 
 static uint64_t extable_find(uint64_t rip)
@@ -87,7 +94,9 @@ static void adapter_exception(struct frame *f)
 	if (f->vector == TRAP_DB)
 		return;
 	if (f->vector == TRAP_NMI) {
-		vp_ask(this_vp(), VP_ASK_NMI);
+		/* One that comes before there is a VP finds nobody to take it. */
+		if (in_window((uint64_t)f))
+			vp_ask(this_vp(), VP_ASK_NMI);
 		return;
 	}
 	if (f->vector == TRAP_DF && !own_stack(f->rsp))
@@ -177,6 +186,6 @@ void trap_dispatch(struct frame *f)
 	} else {
 		exception(f);
 	}
-	if (vp_asked(this_vp()) && !frame_from_adapter(f))
+	if (!frame_from_adapter(f) && vp_asked(this_vp()))
 		guest_asked(this_vp(), f);
 }

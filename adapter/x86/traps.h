@@ -45,6 +45,12 @@ enum trap_vector {
 void idt_init(void);
 void idt_load(void);
 
+/*
+ * For a processor that has no GDT, TSS and stacks of its own yet (vp_load), on any stack of the image's or a VP's: an exception is told, and ends the
+ * partition. Without a table it resets the partition without a word.
+ */
+void idt_load_early(void);
+
 /* Another handler for a vector; its page, for whoever maps it elsewhere. */
 void idt_set(unsigned vector, const uint8_t *handler);
 const uint8_t *idt_page(void);

@@ -2,7 +2,7 @@
 /*
  * Boots as the adapter does, but instead of a guest runs what adapter/hv promises (adapter/seam/{clock,vps}.h) against the
  * hypervisor beneath, on every VP there is. Linked with the adapter's own objects; adapter/hv/tests.mk says how.
- * tests/viridian/run reads the lines "xenolith: ok …". Options: no-hv=… as the adapter's, end=off|reset|crash.
+ * tests/viridian/run reads the lines "xenolith: ok …". Options: no-hv=… as the adapter's, end=off|reset|crash|early|early-vp.
  */
 #include "adapter/boot/bootinfo.h"
 #include "adapter/boot/memory.h"
@@ -30,6 +30,9 @@
 
 /* No promise, but a timer that is later than this on a busy machine is as good as lost. */
 #define LATE (2000 * MS)
+
+/* Whoever reads it has an exception. */
+#define NO_MSR 0x4fffffffu
 
 static char no_hv[256];
 static char end[16];
@@ -477,6 +480,8 @@ static void secondary(void *arg)
 	struct vp *vp = arg;
 	unsigned self = vp->id;
 
+	if (!strcmp(end, "early-vp"))
+		rdmsr(NO_MSR);
 	vp_load(vp);
 	hv_vp_init(self);
 	__atomic_store_n(&on[self].alive, true, __ATOMIC_RELEASE);
@@ -541,6 +546,8 @@ _Noreturn void adapter_main(const struct bootinfo *boot)
 	acpi_init(boot->rsdp);
 	option(boot->cmdline, "no-hv=", no_hv, sizeof(no_hv));
 	option(boot->cmdline, "end=", end, sizeof(end));
+	if (!strcmp(end, "early"))
+		rdmsr(NO_MSR);
 	why = hv_discover(no_hv[0] ? no_hv : NULL);
 	if (why)
 		refuse("%s", why);
