@@ -10,6 +10,7 @@
 #define APIC_TPR         0x080
 #define APIC_EOI         0x0b0
 #define APIC_SPURIOUS    0x0f0
+#define APIC_ISR         0x100 /* in service: eight registers of 32 vectors */
 #define APIC_ESR         0x280
 #define APIC_LVT_CMCI    0x2f0
 #define APIC_ICR         0x300 /* 64 bits in x2APIC mode */

@@ -65,6 +65,11 @@ void apic_eoi_write(void)
 	apic_write(APIC_EOI, 0);
 }
 
+bool apic_in_service(unsigned vector)
+{
+	return apic_read(APIC_ISR + vector / 32 * 16) >> vector % 32 & 1;
+}
+
 uint32_t apic_id(void)
 {
 	uint32_t id = apic_read(APIC_ID);

@@ -18,6 +18,9 @@ void apic_eoi(void);
 /* Ends it by the register, always. */
 void apic_eoi_write(void);
 
+/* Whether an interrupt of this vector is in service. */
+bool apic_in_service(unsigned vector);
+
 uint32_t apic_id(void);
 
 /* `icr` is the low word: delivery mode and vector. Stores made before are visible to the receiver. */

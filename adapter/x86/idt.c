@@ -69,6 +69,11 @@ void idt_open(unsigned vector)
 	idt[vector].type |= 3 << 5;
 }
 
+bool idt_opened(unsigned vector)
+{
+	return idt[vector].type & 3 << 5;
+}
+
 static void load(const struct gate *table, unsigned gates)
 {
 	struct {

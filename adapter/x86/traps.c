@@ -3,6 +3,7 @@
 
 #include "adapter/seam/power.h"
 #include "adapter/seam/vps.h"
+#include "adapter/x86/apic.h"
 #include "adapter/x86/asm.h"
 #include "adapter/x86/guest.h"
 #include "adapter/x86/image.h"
@@ -108,12 +109,27 @@ static void adapter_exception(struct frame *f)
 	panic("exception %u in the adapter", f->vector);
 }
 
+#define STRAYS_TOLD 8
+
+/* What firmware, a boot loader or a kernel before us has left in the APIC comes as soon as interrupts are on. It must not stay in service. */
+static void stray(unsigned vector)
+{
+	static unsigned told;
+
+	if (apic_in_service(vector))
+		apic_eoi_write();
+	if (told < STRAYS_TOLD) {
+		told++;
+		log_warning("unexpected interrupt %#x", vector);
+	}
+}
+
 static void interrupt(unsigned vector)
 {
 	if (irq_handlers[vector])
 		irq_handlers[vector]();
 	else
-		log_warning("unexpected interrupt %#x", vector);
+		stray(vector);
 }
 
 /*
@@ -175,12 +191,13 @@ void trap_dispatch(struct frame *f)
 	} else if (f->vector == FRAME_SYSCALL) {
 		; /* only here for what is pending */
 	} else if (f->vector >= TRAP_EXCEPTIONS) {
-		if (f->vector >= VECTOR_KICK && frame_from_adapter(f))
+		/* A guest comes by those gates only that were opened to it. */
+		if (frame_from_adapter(f))
 			interrupt_in_adapter(f);
-		else if (f->vector >= VECTOR_KICK)
-			interrupt(f->vector);
-		else
+		else if (idt_opened(f->vector))
 			guest_trap(this_vp(), f, f->vector, false);
+		else
+			interrupt(f->vector);
 	} else if (frame_from_adapter(f)) {
 		adapter_exception(f);
 	} else {

@@ -151,6 +151,7 @@ void vp_set_ldt(struct vp *vp, const uint64_t *frames, unsigned entries);
 
 /* The GDT gate of an `int` vector opens to ring 3 once a guest's trap table says so. */
 void idt_open(unsigned vector);
+bool idt_opened(unsigned vector);
 
 /* Enters the guest with this frame, which must not lie on the VP's stack. */
 _Noreturn void guest_enter(const struct frame *f);

@@ -4,6 +4,7 @@
  * hypervisor beneath, on every VP there is. Linked with the adapter's own objects; adapter/hv/tests.mk says how.
  * tests/viridian/run reads the lines "xenolith: ok …". Options: no-hv=… as the adapter's, end=off|reset|crash|early|early-vp.
  */
+#include "abi/x86/apic.h"
 #include "adapter/boot/bootinfo.h"
 #include "adapter/boot/memory.h"
 #include "adapter/hv/discover.h"
@@ -443,6 +444,27 @@ static bool the_wall_clock_shows_this_century(void)
 	return acpi_no_rtc() || clock_wall().sec > 1790000000;
 }
 
+/* A vector that nobody has registered: what firmware has left behind comes so. */
+#define STRAY 0x31
+
+static bool a_stray_interrupt_ends_and_nothing_else(void)
+{
+	struct frame f = {.vector = STRAY, .rip = 1, .cs = SEL_KERNEL_CS, .rflags = RFLAGS_IF};
+	unsigned before = on[vps_self()].kicks;
+
+	apic_send(vps_apic_id(vps_self()), APIC_ICR_FIXED | STRAY);
+	for (unsigned i = 0; i < 1000; i++)
+		irq_window();
+	if (apic_in_service(STRAY))
+		return false;
+	/* One that struck in the guest, which has opened no such gate. */
+	trap_dispatch(&f);
+	kick(cpumask_of(vps_self()));
+	for (unsigned i = 0; i < 1000000 && on[vps_self()].kicks == before; i++)
+		irq_window();
+	return on[vps_self()].kicks != before && f.rip == 1;
+}
+
 /* --- start ------------------------------------------------------------------------------------------------------- */
 
 #define TEST(name)          \
@@ -472,6 +494,7 @@ static const struct {
     TEST(a_spin_hint_returns),
     TEST(an_interrupt_ahead_of_the_wait_ends_it),
     TEST(with_interrupts_off_none_is_taken),
+    TEST(a_stray_interrupt_ends_and_nothing_else),
 };
 #define TESTS (sizeof(tests) / sizeof(tests[0]))
 
