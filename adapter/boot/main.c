@@ -7,6 +7,7 @@
 #include "adapter/hv/discover.h"
 #include "adapter/hv/hv.h"
 #include "adapter/hv/storvsc.h"
+#include "adapter/hv/vp.h"
 #include "adapter/seam/clock.h"
 #include "adapter/seam/vps.h"
 #include "adapter/x86/acpi.h"
@@ -180,12 +181,21 @@ static void secondary_main(void *vp)
 	vcpu_run();
 }
 
+/* Whoever opens a channel for a VP, or wants a queue for each, must find it able to take interrupts. */
+static void await_secondary(unsigned vp)
+{
+	while (!(hv_started().bits >> vp & 1))
+		cpu_relax();
+}
+
 static void start_secondaries(void)
 {
 	for (unsigned i = 1; i < domain.nr_vcpus; i++) {
 		struct vp *vp = vp_of(i);
 
-		if (!smp_start(i, vp, secondary_main, vp))
+		if (smp_start(i, vp, secondary_main, vp))
+			await_secondary(i);
+		else
 			domain.vcpus[i].state = VCPU_ABSENT;
 	}
 }

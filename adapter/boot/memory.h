@@ -2,7 +2,7 @@
 /*
  * Machine memory before the guest is built: what there is, what the adapter keeps, what is borrowed until the guest starts.
  *
- *   below 1 MiB    the firmware's; two pages are taken for starting VPs
+ *   below 1 MiB    the firmware's; two pages are taken for starting VPs, two more after each that does not start
  *   the image      where it was loaded
  *   the pool       the adapter's own memory for ever (page_alloc)
  *   borrowed       copies of the modules and the unpacked kernel; the guest's memory again once it is built

@@ -37,7 +37,16 @@ static struct smp_block *block;
 
 void smp_arrived(struct smp_block *b);
 
-/* On the new VP; the block is the boot VP's again once `arrived` is set. */
+/* Who changes it from SMP_AWAITED first has it: the new VP, or the boot VP, which waits no longer. */
+static bool settle(struct smp_block *b, enum smp_arrival how)
+{
+	uint32_t awaited = SMP_AWAITED;
+
+	return __atomic_compare_exchange_n(&b->arrived, &awaited, how, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_ACQUIRE);
+}
+
+/* On the new VP; the block is the boot VP's again once it has arrived. */
 void smp_arrived(struct smp_block *b)
 {
 	void (*entry)(void *) = b->entry;
@@ -45,7 +54,9 @@ void smp_arrived(struct smp_block *b)
 
 	idt_load_early();
 	wrmsr(MSR_PAT, b->pat);
-	__atomic_store_n(&b->arrived, 1, __ATOMIC_RELEASE);
+	/* The guest was told that there is no such VP. */
+	while (!settle(b, SMP_ARRIVED))
+		asm volatile("cli; hlt");
 	entry(arg);
 	panic("a VP's entry function returned");
 }
@@ -99,7 +110,7 @@ static bool arrives_within(uint64_t ns)
 	uint64_t end = clock_now() + ns;
 
 	do {
-		if (__atomic_load_n(&block->arrived, __ATOMIC_ACQUIRE))
+		if (__atomic_load_n(&block->arrived, __ATOMIC_ACQUIRE) == SMP_ARRIVED)
 			return true;
 		cpu_relax();
 	} while (clock_now() < end);
@@ -119,7 +130,7 @@ bool smp_start(unsigned vp, void *stack_top, void (*entry)(void *), void *arg)
 	block->stack = (uint64_t)stack_top;
 	block->entry = entry;
 	block->arg = arg;
-	__atomic_store_n(&block->arrived, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&block->arrived, SMP_AWAITED, __ATOMIC_RELEASE);
 
 	/* The pauses that the specification wants between these are real processors'; a virtual one takes them in order. */
 	apic_send(id, APIC_ICR_INIT | APIC_ICR_LEVEL);
@@ -129,8 +140,11 @@ bool smp_start(unsigned vp, void *stack_top, void (*entry)(void *), void *arg)
 	apic_send(id, startup);
 	if (arrives_within(SECOND_WAIT))
 		return true;
+	if (!settle(block, SMP_GIVEN_UP))
+		return true;
 	log_error("VP %u (APIC id %u) does not start", vp, id);
-	/* Should it come late, the block must not be another VP's by then. */
 	apic_send(id, APIC_ICR_INIT | APIC_ICR_LEVEL);
+	/* Should it come all the same, it must not find another VP's stack there: the next one gets a trampoline of its own. */
+	page_ma = 0;
 	return false;
 }

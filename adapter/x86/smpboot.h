@@ -15,9 +15,11 @@ bool smp_start(unsigned vp, void *stack_top, void (*entry)(void *), void *arg);
 
 /*
  * Provided by adapter/boot: the machine address of a free page below 640 KiB, each call another one, or 0. Called twice,
- * at the first smp_start.
+ * at the first smp_start, and at the one after a failure.
  */
 uint64_t boot_low_page(void);
+
+enum smp_arrival { SMP_AWAITED, SMP_ARRIVED, SMP_GIVEN_UP };
 
 /* What the trampoline reads, at the end of its page. smpboot.S has the offsets, smpboot.c asserts them. */
 struct smp_block {
@@ -39,7 +41,7 @@ struct smp_block {
 	uint64_t stack;
 	void (*entry)(void *);
 	void *arg;
-	uint32_t arrived;
+	uint32_t arrived; /* enum smp_arrival */
 	uint32_t pad3;
 } __attribute__((packed, aligned(8)));
 
