@@ -342,7 +342,8 @@ long do_vcpu_op(uint32_t cmd, uint32_t vcpu, void *arg)
 	_Alignas(16) uint8_t copy[OP_ARG_MAX];
 	const struct vcpu_op_row *row = cmd < VCPU_OPS ? &vcpu_ops[cmd] : NULL;
 
-	if (vcpu >= domain.nr_vcpus)
+	/* One whose VP did not start is not there: Linux counts those that do not say so, and would wait for it for ever. */
+	if (vcpu >= domain.nr_vcpus || domain.vcpus[vcpu].state == VCPU_ABSENT)
 		return -XEN_ENOENT;
 	if (!row || !row->run)
 		return -XEN_ENOSYS;

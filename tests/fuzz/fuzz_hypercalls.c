@@ -37,7 +37,8 @@
 #define GUEST_BYTES ((GUEST_END - GUEST_FROM) * PAGE_SIZE)
 #define ARGUMENTS \
 	12 /* the first guest frame that the input fills; those below are its page tables */
-#define VCPUS      2
+#define VCPUS      3
+#define ABSENT     2                 /* the vCPU whose VP did not start */
 #define GUEST_VA   0x220000000000ull /* where the guest has its memory mapped */
 #define PATTERN    0xa5
 #define SLOT_VALUE 0x123000ull /* what paging_install puts into an L4 */
@@ -358,7 +359,8 @@ static void set_up(const uint8_t *data, size_t size)
 		vps[i].traps = traps[i];
 		domain.vcpus[i].vp = &vps[i];
 		domain.vcpus[i].id = i;
-		domain.vcpus[i].state = i ? VCPU_DOWN : VCPU_UP;
+		domain.vcpus[i].state = i == ABSENT ? VCPU_ABSENT : i ? VCPU_DOWN : VCPU_UP;
+		domain.vcpus[i].initialised = i == ABSENT;
 	}
 	set_up_events();
 	build_tables();
@@ -467,6 +469,9 @@ static void call(const uint8_t *c)
 	if (watch_l4s)
 		check_l4s();
 	check_frames();
+	/* Who waited for it to come up would wait for ever. */
+	assert(do_vcpu_op(VCPUOP_up, ABSENT, NULL) == -XEN_ENOENT);
+	assert(domain.vcpus[ABSENT].state == VCPU_ABSENT);
 	if (follows_tables(nr))
 		fill_adapter();
 	else
