@@ -238,7 +238,9 @@ static long register_time(struct vcpu *v, void *arg)
 	return 0;
 }
 
-#define PERIOD_MIN 1000000 /* ns, as Xen */
+/* ns, as Xen. What is longer would leave no room in a deadline. */
+#define PERIOD_MIN 1000000
+#define PERIOD_MAX (UINT64_MAX >> 2)
 
 static long set_periodic(struct vcpu *v, void *arg)
 {
@@ -246,7 +248,7 @@ static long set_periodic(struct vcpu *v, void *arg)
 
 	if (v != this_vcpu())
 		return -XEN_EINVAL;
-	if (t->period_ns < PERIOD_MIN)
+	if (t->period_ns < PERIOD_MIN || t->period_ns > PERIOD_MAX)
 		return -XEN_EINVAL;
 	v->period = t->period_ns;
 	v->periodic = clock_now() + v->period;

@@ -91,6 +91,17 @@ static void bad_vcpus(void)
 		    hypercall3(__HYPERVISOR_vcpu_op, VCPUOP_initialise, 0, buffer));
 }
 
+static void bad_periods(void)
+{
+	struct vcpu_set_periodic_timer timer = {.period_ns = 999999};
+
+	fact_result("set_periodic_timer of less than 1 ms",
+		    hypercall3(__HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, 0, &timer));
+	timer.period_ns = ~0ull;
+	fact_result("set_periodic_timer of 584 years",
+		    hypercall3(__HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, 0, &timer));
+}
+
 static void bad_arguments(void)
 {
 	struct physdev_set_iopl iopl = {.iopl = 4};
@@ -132,6 +143,7 @@ void test_main(void)
 	bad_pointers(HYPERVISOR, "the hypervisor's");
 	bad_pointers(NO_CANON, "not canonical");
 	bad_vcpus();
+	bad_periods();
 	bad_arguments();
 	say("the guest still runs");
 }
