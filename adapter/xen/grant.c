@@ -5,6 +5,10 @@
 #include "adapter/x86/traps.h"
 #include "adapter/xen/domain.h"
 #include "adapter/xen/handlers.h"
+#include "adapter/xen/vcpu.h"
+
+/* Long lists let waiting interrupts in now and then: other VPs may be waiting for this one to flush. */
+#define WINDOW_EVERY 512
 
 #define PIN_PAGES \
 	(GNTTAB_MAX_FRAMES * GNTTAB_REFS_PER_FRAME * sizeof(struct gnttab_pin) / PAGE_SIZE)
@@ -83,6 +87,8 @@ long do_grant_table_op(uint32_t cmd, void *arg, uint32_t count)
 
 		if (rc)
 			return rc;
+		if (i % WINDOW_EVERY == WINDOW_EVERY - 1)
+			vcpu_window();
 	}
 	return 0;
 }
