@@ -296,12 +296,15 @@ bool mmu_load_l4(uint64_t m)
 
 bool mmu_frame_of(uint64_t va, uint64_t *m)
 {
-	uint64_t *e = walk_l1(this_vp()->kernel_cr3, va);
+	uint64_t *table = walk_l1(this_vp()->kernel_cr3, va), e;
 
-	if (!e || !(*e & PTE_P))
+	if (!table)
 		return false;
-	*m = (*e & PTE_ADDR) >> PAGE_SHIFT;
-	return true;
+	GUEST_LOAD(e, table, absent);
+	*m = (e & PTE_ADDR) >> PAGE_SHIFT;
+	return e & PTE_P;
+absent:
+	return false;
 }
 
 /* An L4 is one once it is loaded: Linux pins its user L4s too, which never are but as such (new_user_baseptr puts the least in). */
