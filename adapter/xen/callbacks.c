@@ -4,6 +4,7 @@
 #include <xen/callback.h>
 #include <xen/nmi.h>
 
+#include "adapter/x86/irq.h"
 #include "adapter/x86/traps.h"
 #include "adapter/xen/domain.h"
 #include "adapter/xen/handlers.h"
@@ -32,7 +33,8 @@ void trap_table_set(struct vp *vp, unsigned vector, const struct trap_info *t)
 	    .dpl = TI_GET_DPL(t),
 	    .masks_events = TI_GET_IF(t),
 	};
-	if (TI_GET_DPL(t) == 3)
+	/* Of exceptions int3 and into have open gates; by another's an int instruction would come without the error code. */
+	if (TI_GET_DPL(t) == 3 && vector >= TRAP_EXCEPTIONS && vector < VECTOR_KICK)
 		idt_open(vector);
 	if (vector == TRAP_PF)
 		vp->page_fault = vp->traps[vector];
@@ -46,6 +48,7 @@ long do_set_trap_table(const struct trap_info *traps)
 
 	if (!traps) {
 		memset(vp->traps, 0, 256 * sizeof(*vp->traps));
+		vp->page_fault = vp->traps[TRAP_PF];
 		return 0;
 	}
 	/* At most one entry a vector; the list ends with address 0. */
