@@ -61,6 +61,13 @@ static bool offered(const struct rule *r, hv_cpuid_fn *cpuid_fn)
 	return (value & r->bits) == r->bits;
 }
 
+/* Two bits speak of these registers, and both must (Linux's ms_hyperv_init_platform): one that is not there raises #GP. */
+static void frequencies(struct hv_features *f, hv_cpuid_fn *cpuid_fn)
+{
+	if (!(cpuid_fn(HV_CPUID_FEATURES).edx & HV_FEATURE_FREQUENCY_MSRS))
+		f->on &= ~(1u << HV_F_FREQUENCIES);
+}
+
 static void spin_wait(struct hv_features *f, hv_cpuid_fn *cpuid_fn)
 {
 	f->spin_threshold = cpuid_fn(HV_CPUID_RECOMMENDATIONS).ebx;
@@ -164,6 +171,7 @@ bool hv_features_decide(struct hv_features *f, hv_cpuid_fn *cpuid_fn, const char
 	for (unsigned i = 0; i < HV_F_COUNT; i++)
 		if (offered(&rules[i], cpuid_fn))
 			f->on |= 1u << i;
+	frequencies(f, cpuid_fn);
 	spin_wait(f, cpuid_fn);
 	f->on &= ~off;
 	drop_orphans(f);

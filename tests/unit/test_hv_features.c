@@ -78,6 +78,16 @@ static void nothing_beyond_hypercalls_is_needed(void **state)
 	assert_int_equal(decided(NULL).on, 0);
 }
 
+static void frequencies_need_both_of_their_bits(void **state)
+{
+	(void)state;
+	features.edx &= ~HV_FEATURE_FREQUENCY_MSRS;
+	assert_int_equal(decided(NULL).on, ((1u << HV_F_COUNT) - 1) & ~(1u << HV_F_FREQUENCIES));
+	features.edx = 0xffffffff;
+	features.eax &= ~HV_ACCESS_FREQUENCY;
+	assert_int_equal(decided(NULL).on, ((1u << HV_F_COUNT) - 1) & ~(1u << HV_F_FREQUENCIES));
+}
+
 static void bare_metal_is_refused(void **state)
 {
 	(void)state;
@@ -161,6 +171,7 @@ int main(void)
 	    cmocka_unit_test_setup(several_are_taken_away_at_once, everything_offered),
 	    cmocka_unit_test_setup(an_unknown_name_is_refused, everything_offered),
 	    cmocka_unit_test_setup(what_depends_on_a_missing_feature_is_off, everything_offered),
+	    cmocka_unit_test_setup(frequencies_need_both_of_their_bits, everything_offered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
