@@ -3,6 +3,7 @@
 #ifndef XENOLITH_HV_CONTROL_H
 #define XENOLITH_HV_CONTROL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "abi/hv/hypercall.h"
@@ -17,6 +18,17 @@ static inline uint64_t hv_control(uint16_t code, unsigned varhead, unsigned reps
 static inline enum hv_status hv_result_status(uint64_t result)
 {
 	return (enum hv_status)(result & HV_RESULT_STATUS);
+}
+
+/*
+ * Whether HvPostMessage, refused so, may be taken a little later. Hyper-V says that there is no such connection, too, to a guest that posts fast (Linux's
+ * vmbus_post_msg); only of one that has not been used yet is that to be believed.
+ */
+static inline bool hv_post_again(enum hv_status status, bool used)
+{
+	return status == HV_STATUS_INSUFFICIENT_BUFFERS ||
+	       status == HV_STATUS_INSUFFICIENT_MEMORY ||
+	       (status == HV_STATUS_INVALID_CONNECTION_ID && used);
 }
 
 static inline unsigned hv_result_reps_done(uint64_t result)

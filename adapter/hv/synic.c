@@ -3,6 +3,7 @@
 
 #include "abi/hv/msr.h"
 #include "abi/vmbus/message.h"
+#include "adapter/hv/control.h"
 #include "adapter/hv/discover.h"
 #include "adapter/hv/hypercall.h"
 #include "adapter/hv/ipi.h"
@@ -16,6 +17,8 @@
 #include "core/string.h"
 
 #define POST_FOR_NS 1000000000ull
+#define POST_PAUSE_NS \
+	1000000ull /* the longest between two attempts; the first is a thousandth of it */
 
 /* The payload is copied before the slot is given back, and only then looked at. */
 static bool take_message(struct hv_message *slot)
@@ -73,12 +76,20 @@ uint32_t hv_synic_vp_index(unsigned vp)
 	return hv_vp(vp)->index;
 }
 
-enum hv_status hv_synic_post(uint32_t connection, const void *message, uint32_t length)
+static void pause(uint64_t ns)
 {
-	uint64_t deadline = clock_now() + POST_FOR_NS;
+	uint64_t end = clock_now() + ns;
+
+	while (clock_now() < end)
+		cpu_relax();
+}
+
+enum hv_status hv_synic_post(uint32_t connection, bool used, const void *message, uint32_t length)
+{
+	uint64_t deadline = clock_now() + POST_FOR_NS, wait = POST_PAUSE_NS / 1000;
 	enum hv_status status;
 
-	do {
+	for (;;) {
 		struct hv_post_message *input = hv_input_page();
 
 		*input = (struct hv_post_message){
@@ -88,11 +99,11 @@ enum hv_status hv_synic_post(uint32_t connection, const void *message, uint32_t 
 		};
 		memcpy(input->payload, message, length);
 		status = hv_call(HV_CALL_POST_MESSAGE, 0);
-		cpu_relax();
-	} while (
-	    (status == HV_STATUS_INSUFFICIENT_BUFFERS || status == HV_STATUS_INSUFFICIENT_MEMORY) &&
-	    clock_now() < deadline);
-	return status;
+		if (!hv_post_again(status, used) || clock_now() >= deadline)
+			return status;
+		pause(wait);
+		wait = wait < POST_PAUSE_NS / 2 ? wait * 2 : POST_PAUSE_NS;
+	}
 }
 
 void hv_synic_signal(uint32_t connection)

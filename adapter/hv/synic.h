@@ -15,8 +15,11 @@ void hv_synic_vp_init(void);
 /* The hypervisor's number of a VP, as messages to the host name it. */
 uint32_t hv_synic_vp_index(unsigned vp);
 
-/* HvPostMessage, ≤ 240 bytes; while the hypervisor has no buffer for it, tries again for a second at most. */
-enum hv_status hv_synic_post(uint32_t connection, const void *message, uint32_t length);
+/*
+ * HvPostMessage, ≤ 240 bytes. What is refused for the moment (hv_post_again()) is tried again for a second at most; `used`: the connection
+ * has been good before.
+ */
+enum hv_status hv_synic_post(uint32_t connection, bool used, const void *message, uint32_t length);
 /* HvSignalEvent, flag 0. */
 void hv_synic_signal(uint32_t connection);
 

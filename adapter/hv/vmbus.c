@@ -61,7 +61,7 @@ void hv_vmbus_register(const struct hv_driver *driver)
 
 bool bus_post_message(const void *message, uint32_t length)
 {
-	enum hv_status status = hv_synic_post(bus.connection, message, length);
+	enum hv_status status = hv_synic_post(bus.connection, true, message, length);
 
 	if (status != HV_STATUS_SUCCESS)
 		log_warning("vmbus: message %u is not taken: status %#x",
@@ -90,7 +90,7 @@ static enum hv_status contact(uint32_t version)
 
 	bus.connection =
 	    version >= VMBUS_VERSION_WIN10_V5 ? VMBUS_CONNECTION_V5 : VMBUS_CONNECTION_CLASSIC;
-	return hv_synic_post(bus.connection, &message, sizeof(message));
+	return hv_synic_post(bus.connection, false, &message, sizeof(message));
 }
 
 /* Asks for the version at hand, or the next one where the host has no place to ask for it. */

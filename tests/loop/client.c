@@ -88,8 +88,9 @@ size_t client_free_pages(void)
 
 /* adapter/hv/synic.h */
 
-enum hv_status hv_synic_post(uint32_t connection, const void *message, uint32_t length)
+enum hv_status hv_synic_post(uint32_t connection, bool used, const void *message, uint32_t length)
 {
+	(void)used;
 	assert(length <= VMBUS_MESSAGE_MAX);
 	return host.post(host.context, connection, message, length)
 		   ? HV_STATUS_SUCCESS

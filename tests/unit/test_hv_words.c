@@ -28,6 +28,18 @@ static void result_word_is_taken_apart(void **state)
 	assert_int_equal(hv_result_reps_done(0xabcdf00500000003), 5);
 }
 
+static void a_message_that_may_be_taken_later_is_posted_again(void **state)
+{
+	(void)state;
+	for (unsigned used = 0; used < 2; used++) {
+		assert_true(hv_post_again(HV_STATUS_INSUFFICIENT_BUFFERS, used));
+		assert_true(hv_post_again(HV_STATUS_INSUFFICIENT_MEMORY, used));
+		assert_int_equal(hv_post_again(HV_STATUS_INVALID_CONNECTION_ID, used), used);
+		assert_false(hv_post_again(HV_STATUS_SUCCESS, used));
+		assert_false(hv_post_again(HV_STATUS_INVALID_PARAMETER, used));
+	}
+}
+
 static void best_timer_is_chosen(void **state)
 {
 	(void)state;
@@ -107,6 +119,7 @@ int main(void)
 	    cmocka_unit_test(control_word_has_each_field_in_its_place),
 	    cmocka_unit_test(result_word_is_taken_apart),
 	    cmocka_unit_test(best_timer_is_chosen),
+	    cmocka_unit_test(a_message_that_may_be_taken_later_is_posted_again),
 	    cmocka_unit_test(timer_configuration_is_one_shot_and_starts_by_count),
 	    cmocka_unit_test(timer_count_is_never_early_and_never_stops_it),
 	    cmocka_unit_test(timer_is_left_alone_while_its_interrupt_comes_soon_enough),
