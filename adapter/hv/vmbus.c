@@ -201,6 +201,8 @@ static void on_offer(const void *bytes)
 	channel->offer = *offer;
 	channel->driver = driver;
 	channel->device = primary ? primary->device : NULL;
+	/* The last one of this number may have been another queue's. */
+	channel->queue = 0;
 	channel->rescinded = false;
 	channel->state = HV_CHANNEL_OFFERED;
 	driver->offered(channel);

@@ -48,7 +48,7 @@ struct server *server_create(struct partition *p, unsigned queues)
 	struct server *s = calloc(1, sizeof(*s));
 
 	assert(s && block_pool_init(&s->pool, &p->loop, 2, NULL) == 0);
-	s->controller = storvsp_create(p->bus, 0, queues);
+	s->controller = storvsp_create(p->bus, p->server ? 1 : 0, queues);
 	assert(s->controller);
 	p->busy = busy;
 	p->server = s;

@@ -8,7 +8,7 @@
 struct server;
 enum server_disk { SERVER_PLAIN, SERVER_READ_ONLY, SERVER_CDROM, SERVER_BOOT_IMAGE };
 
-/* Offers a controller with up to `queues` channels. */
+/* Offers a controller with up to `queues` channels; a second one of the partition is another controller. */
 struct server *server_create(struct partition *p, unsigned queues);
 /* After partition_destroy(). */
 void server_destroy(struct server *s);

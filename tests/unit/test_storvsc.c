@@ -23,7 +23,7 @@
 #define EVENTS 64
 
 static struct partition part;
-static struct server *server;
+static struct server *server, *other;
 
 /* What the Xen side hears. */
 static struct block_disk *disks[8];
@@ -132,6 +132,9 @@ static int tear_down(void **state)
 	(void)state;
 	partition_destroy(&part);
 	server_destroy(server);
+	if (other)
+		server_destroy(other);
+	other = NULL;
 	return 0;
 }
 
@@ -536,6 +539,22 @@ static void a_controller_that_comes_back_goes_on_where_it_was(void **state)
 	assert_int_equal(ended(), 200);
 }
 
+/* Another controller has its first channel's number meanwhile, and it gets a number that was a sub-channel's. */
+static void a_controller_may_come_back_by_other_channels(void **state)
+{
+	struct io write = {0};
+
+	(void)state;
+	server_rescind(server);
+	partition_run(&part);
+	other = server_create(&part, 1);
+	part.server = server;
+	server_offer_again(server);
+	partition_run(&part);
+	add(&write, FRAME, 0, 4096);
+	assert_int_equal(run(&write, disks[0], BLOCK_WRITE, 0), BLOCK_OK);
+}
+
 /* Each request ends once, and all memory comes back. */
 static void a_controller_that_stays_away_ends_what_was_in_flight(void **state)
 {
@@ -603,6 +622,7 @@ int main(void)
 	    TEST(a_disk_that_comes_later_is_found),
 	    TEST(a_disk_that_goes_answers_with_errors_until_it_is_forgotten),
 	    TEST(a_controller_that_comes_back_goes_on_where_it_was),
+	    TEST(a_controller_may_come_back_by_other_channels),
 	    TEST(a_controller_that_stays_away_ends_what_was_in_flight),
 	    TEST(a_disk_that_is_gone_when_the_controller_comes_back_is_gone),
 	    TEST(unloading_waits_for_the_host),
