@@ -190,16 +190,31 @@ static void wait_for_channel(struct storvsc *c, struct block_request *request)
 	}
 }
 
+/* What waits on queue 0 goes out, where that is open. */
+static void pump_first(struct storvsc *c)
+{
+	struct hv_channel *channel;
+
+	storvsc_queue_pump(&c->queues[0]);
+	channel = __atomic_load_n(&c->queues[0].channel, __ATOMIC_ACQUIRE);
+	if (channel)
+		hv_channel_flush(channel);
+}
+
 /* There is no channel for it now. Begun anew later: what was done of it is done again, which changes nothing. */
 static void park(struct storvsc_command *command)
 {
 	struct storvsc_queue *queue = command->queue;
+	struct storvsc *c = queue->controller;
 	struct block_request *requests = command->request;
 
 	lock_take(&queue->lock);
 	release(command);
 	lock_drop(&queue->lock);
-	wait_for_channel(queue->controller, requests);
+	wait_for_channel(c, requests);
+	/* storvsc_queue_end(), which does the same, may have been here already. */
+	if (queue != &c->queues[0])
+		pump_first(c);
 }
 
 /* Sends a command that is ours, or parks it. False where it has failed, and is ours still. */
@@ -346,15 +361,28 @@ static void submit(struct block_disk *block, struct block_request *request)
 		run_held(queue);
 }
 
-static void commit(struct block_disk *block)
+static void end_batch(struct storvsc_queue *queue)
 {
-	struct storvsc_queue *queue = queue_here(((struct storvsc_disk *)block)->controller);
 	struct hv_channel *channel;
 
 	run_held(queue);
 	channel = __atomic_load_n(&queue->channel, __ATOMIC_ACQUIRE);
 	if (channel)
 		hv_channel_flush_and_look(channel);
+}
+
+/* Since the batch began VP 0 may have given this VP's queue its channel, or taken it away: then the last command is held on the other queue. */
+static void commit(struct block_disk *block)
+{
+	struct storvsc *c = ((struct storvsc_disk *)block)->controller;
+	struct storvsc_queue *queue = queue_here(c), *first = &c->queues[0], *other = first;
+	unsigned vp = vps_self();
+
+	if (queue == first && vp < STORVSC_QUEUES_MAX)
+		other = &c->queues[vp];
+	end_batch(queue);
+	if (other != queue && __atomic_load_n(&other->held, __ATOMIC_RELAXED))
+		end_batch(other);
 }
 
 const struct block_disk_ops storvsc_disk_ops = {submit, commit};
@@ -469,5 +497,5 @@ void storvsc_queue_end(struct storvsc_queue *queue)
 		lock_drop(&queue->lock);
 		wait_for_channel(c, waiting);
 	}
-	storvsc_queue_pump(&c->queues[0]);
+	pump_first(c);
 }

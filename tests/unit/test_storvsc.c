@@ -555,6 +555,75 @@ static void a_controller_may_come_back_by_other_channels(void **state)
 	assert_int_equal(run(&write, disks[0], BLOCK_WRITE, 0), BLOCK_OK);
 }
 
+static struct hv_channel *channel_of_queue(unsigned queue)
+{
+	for (unsigned id = 1; id < 256; id++) {
+		struct hv_channel *channel = client_channel(id);
+
+		if (channel && channel->queue == queue)
+			return channel;
+	}
+	fail();
+	return NULL;
+}
+
+static void submit_on(unsigned vp, struct io *io)
+{
+	add(io, FRAME, 0, 4096);
+	io->request.op = BLOCK_WRITE;
+	client_run_on(vp);
+	disks[0]->ops->submit(disks[0], &io->request);
+	client_run_on(0);
+}
+
+static void commit_on(unsigned vp)
+{
+	client_run_on(vp);
+	disks[0]->ops->commit(disks[0]);
+	client_run_on(0);
+}
+
+/* VP 0 takes a queue's channel away, or gives it one, while the queue's VP is within a batch. */
+static void a_batch_ends_though_its_queue_has_changed(void **state)
+{
+	struct io lost = {0}, gained = {0};
+
+	(void)state;
+	submit_on(1, &lost);
+	hv_channel_give_up(channel_of_queue(1));
+	commit_on(1);
+	partition_run(&part);
+	assert_int_equal(lost.ended, 1);
+	assert_int_equal(lost.status, BLOCK_OK);
+
+	server_rescind(server);
+	partition_run(&part);
+	submit_on(2, &gained);
+	server_offer_again(server);
+	partition_run(&part);
+	commit_on(2);
+	partition_run(&part);
+	assert_int_equal(gained.ended, 1);
+	assert_int_equal(gained.status, BLOCK_OK);
+}
+
+/* The host hears of what is sent once more, by another channel. */
+static void what_a_lost_queue_had_in_flight_goes_by_the_first(void **state)
+{
+	struct io io = {0};
+	unsigned signals;
+
+	(void)state;
+	submit_on(1, &io);
+	commit_on(1);
+	signals = part.signals;
+	hv_channel_give_up(channel_of_queue(1));
+	assert_true(part.signals > signals);
+	partition_run(&part);
+	assert_int_equal(io.ended, 1);
+	assert_int_equal(io.status, BLOCK_OK);
+}
+
 /* Each request ends once, and all memory comes back. */
 static void a_controller_that_stays_away_ends_what_was_in_flight(void **state)
 {
@@ -623,6 +692,8 @@ int main(void)
 	    TEST(a_disk_that_goes_answers_with_errors_until_it_is_forgotten),
 	    TEST(a_controller_that_comes_back_goes_on_where_it_was),
 	    TEST(a_controller_may_come_back_by_other_channels),
+	    TEST(a_batch_ends_though_its_queue_has_changed),
+	    TEST(what_a_lost_queue_had_in_flight_goes_by_the_first),
 	    TEST(a_controller_that_stays_away_ends_what_was_in_flight),
 	    TEST(a_disk_that_is_gone_when_the_controller_comes_back_is_gone),
 	    TEST(unloading_waits_for_the_host),
