@@ -242,6 +242,12 @@ static void run(struct storvsc_command *command)
 		command = fail(command, BLOCK_ERROR);
 }
 
+/* With the lock: whether a command can go out. By a broken channel each would come back and be tried again, until VP 0 takes it away. */
+static bool can_send(const struct storvsc_queue *queue)
+{
+	return queue->free && queue->channel && queue->channel->state == HV_CHANNEL_OPEN;
+}
+
 void storvsc_queue_pump(struct storvsc_queue *queue)
 {
 	for (;;) {
@@ -250,7 +256,7 @@ void storvsc_queue_pump(struct storvsc_queue *queue)
 		bool lost = queue->controller->lost;
 
 		lock_take(&queue->lock);
-		if (lost || (queue->channel && queue->free))
+		if (lost || can_send(queue))
 			request = pop(queue);
 		if (request)
 			request->link = NULL;

@@ -624,6 +624,25 @@ static void what_a_lost_queue_had_in_flight_goes_by_the_first(void **state)
 	assert_int_equal(io.status, BLOCK_OK);
 }
 
+/* VP 0, which is to take a broken ring away, must not be the one that tries it until then. */
+static void a_broken_first_queue_is_not_tried_for_ever(void **state)
+{
+	struct io io = {0};
+
+	(void)state;
+	alarm(30);
+	submit_on(1, &io);
+	commit_on(1);
+	channel_of_queue(0)->out.control->read = 1;
+	hv_channel_give_up(channel_of_queue(1));
+	alarm(0);
+	client_pass(1);
+	assert_int_equal(io.ended, 0);
+	client_pass(61000000000);
+	assert_int_equal(io.ended, 1);
+	assert_int_equal(io.status, BLOCK_ERROR);
+}
+
 /* Each request ends once, and all memory comes back. */
 static void a_controller_that_stays_away_ends_what_was_in_flight(void **state)
 {
@@ -694,6 +713,7 @@ int main(void)
 	    TEST(a_controller_may_come_back_by_other_channels),
 	    TEST(a_batch_ends_though_its_queue_has_changed),
 	    TEST(what_a_lost_queue_had_in_flight_goes_by_the_first),
+	    TEST(a_broken_first_queue_is_not_tried_for_ever),
 	    TEST(a_controller_that_stays_away_ends_what_was_in_flight),
 	    TEST(a_disk_that_is_gone_when_the_controller_comes_back_is_gone),
 	    TEST(unloading_waits_for_the_host),
