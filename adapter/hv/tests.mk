@@ -33,7 +33,7 @@ CHECK_ALL_TAP += tests/viridian/run-rest
 
 # The VMBus client, hosted: against our own host in one process, and against hosts that misbehave. What host/ and disk/ name is known only once
 # their build.mk has been read, hence the four dollars.
-LOOP_CLIENT_SRC := tests/loop/client.c adapter/hv/vmbus_channel.c core/vmbus_ring.c core/pagepool.c
+LOOP_CLIENT_SRC := tests/loop/client.c adapter/hv/status.c adapter/hv/vmbus_channel.c core/vmbus_ring.c core/pagepool.c
 LOOP_STORVSC_SRC := tests/loop/client_storvsc.c adapter/hv/storvsc_build.c adapter/hv/storvsc_io.c \
 	adapter/hv/storvsc_scan.c adapter/hv/storvsc_begin.c adapter/hv/storvsc_order.c adapter/hv/scsi.c core/fmt.c
 LOOP_BLOCK_SRC = $(filter-out $(HOST_VMBUS_SRC) host/storvsp.c,$(HOST_STORVSP_SRC))

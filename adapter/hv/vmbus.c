@@ -4,6 +4,7 @@
  */
 #include "adapter/hv/vmbus.h"
 
+#include "adapter/hv/hypercall.h"
 #include "adapter/hv/synic.h"
 #include "adapter/hv/vmbus_int.h"
 #include "adapter/seam/clock.h"
@@ -64,8 +65,8 @@ bool bus_post_message(const void *message, uint32_t length)
 	enum hv_status status = hv_synic_post(bus.connection, true, message, length);
 
 	if (status != HV_STATUS_SUCCESS)
-		log_warning("vmbus: message %u is not taken: status %#x",
-			    *(const uint32_t *)message, status);
+		log_warning("vmbus: message %u is not taken: %s", *(const uint32_t *)message,
+			    hv_status_name(status));
 	return status == HV_STATUS_SUCCESS;
 }
 

@@ -31,11 +31,6 @@ void map_page(uint64_t va, uint64_t ma, uint64_t flags)
 	*entry_of(va, 1) = ma | flags;
 }
 
-void unmap_page(uint64_t va)
-{
-	*entry_of(va, 1) = 0;
-}
-
 static bool have_1g_pages(void)
 {
 	return cpuid(0x80000000).eax >= 0x80000001 && cpuid(0x80000001).edx & 1u << 26;

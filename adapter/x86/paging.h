@@ -28,7 +28,6 @@
 
 /* One page in the adapter's slots; `ma` page-aligned. Tables are made as needed. No flush: the old mapping, if any, was absent. */
 void map_page(uint64_t va, uint64_t ma, uint64_t flags);
-void unmap_page(uint64_t va);
 
 /* Builds the adapter's final tables over `max_ma` bytes of machine memory and switches to them. */
 void paging_init(uint64_t max_ma);
