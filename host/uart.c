@@ -111,17 +111,28 @@ static uint8_t read_register(struct uart *uart, uint16_t offset)
 	}
 }
 
-static void write_data(struct uart *uart, uint8_t value)
+/* True where the byte leaves the port. */
+static bool write_data(struct uart *uart, uint8_t value)
 {
+	uart->thr_empty_pending = 1;
 	if (uart->mcr & MCR_LOOP) {
 		push(uart, value);
-	} else {
-		uart->emit(uart->context, value);
+		return false;
 	}
-	uart->thr_empty_pending = 1;
+	return true;
 }
 
-static void write_register(struct uart *uart, uint16_t offset, uint8_t value)
+/* Who had input ready waits for the queue to become empty, by whatever way. */
+static void clear_received(struct uart *uart)
+{
+	if (!queue_empty(uart)) {
+		uart->tail = uart->head;
+		uart->drained(uart->context);
+	}
+}
+
+/* True where `value` is a byte that leaves the port. */
+static bool write_register(struct uart *uart, uint16_t offset, uint8_t value)
 {
 	bool dlab = uart->lcr & LCR_DLAB;
 
@@ -129,10 +140,9 @@ static void write_register(struct uart *uart, uint16_t offset, uint8_t value)
 	case DATA:
 		if (dlab) {
 			uart->divisor = (uart->divisor & 0xff00) | value;
-		} else {
-			write_data(uart, value);
+			break;
 		}
-		break;
+		return write_data(uart, value);
 	case IER:
 		if (dlab) {
 			uart->divisor = (uint16_t)(value << 8 | (uart->divisor & 0xff));
@@ -146,7 +156,7 @@ static void write_register(struct uart *uart, uint16_t offset, uint8_t value)
 	case IIR_FCR:
 		uart->fcr = value;
 		if (value & FCR_CLEAR_RX) {
-			uart->tail = uart->head;
+			clear_received(uart);
 		}
 		break;
 	case LCR: uart->lcr = value; break;
@@ -154,6 +164,7 @@ static void write_register(struct uart *uart, uint16_t offset, uint8_t value)
 	case SCRATCH: uart->scratch = value; break;
 	default: break; /* LSR and MSR are read-only */
 	}
+	return false;
 }
 
 static uint32_t port_read(void *device, uint16_t offset, unsigned size)
@@ -172,12 +183,22 @@ static uint32_t port_read(void *device, uint16_t offset, unsigned size)
 static void port_write(void *device, uint16_t offset, unsigned size, uint32_t value)
 {
 	struct uart *uart = device;
+	bool leaves;
 
 	(void)size;
+	if (offset == DATA) {
+		pthread_mutex_lock(&uart->emitting);
+	}
 	pthread_mutex_lock(&uart->lock);
-	write_register(uart, offset, (uint8_t)value);
+	leaves = write_register(uart, offset, (uint8_t)value);
 	update_interrupt(uart);
 	pthread_mutex_unlock(&uart->lock);
+	if (leaves) {
+		uart->emit(uart->context, (uint8_t)value);
+	}
+	if (offset == DATA) {
+		pthread_mutex_unlock(&uart->emitting);
+	}
 }
 
 size_t uart_receive(struct uart *uart, const uint8_t *bytes, size_t count)
@@ -199,6 +220,7 @@ void uart_attach(struct uart *uart, struct bus *bus)
 {
 	const struct bus_device ports = {UART_PORT, 8, port_read, port_write, uart};
 
+	pthread_mutex_init(&uart->emitting, NULL);
 	pthread_mutex_init(&uart->lock, NULL);
 	bus_add(bus, &ports);
 }

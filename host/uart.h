@@ -17,6 +17,8 @@
 #define UART_QUEUE 1024u /* received bytes that wait; a power of two */
 
 struct uart {
+	/* Taken before `lock` to send: keeps the bytes in order, while `emit` waits for a slow terminal and input goes on. */
+	pthread_mutex_t emitting;
 	pthread_mutex_t lock;
 	void (*emit)(void *context, uint8_t byte);
 	void (*interrupt)(void *context, int level);
