@@ -2,6 +2,7 @@
 #include "cli/run.h"
 
 #include "cli/disk_argument.h"
+#include "host/console.h"
 #include "host/control.h"
 #include "host/machine.h"
 #include "host/ring.h"
@@ -366,6 +367,7 @@ int cli_run(int argc, char **argv)
 		return EXIT_TROUBLE;
 	}
 	options.machine.ring = ring_create();
+	options.machine.output = console_open_output();
 	if (enter_sandbox(&options.machine) < 0) {
 		kvm_close(&kvm);
 		return EXIT_TROUBLE;

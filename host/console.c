@@ -4,11 +4,17 @@
 #include "host/say.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
+
+#define PIECES        16u
+#define LAST_WORDS_MS 1000
 
 /* For the exit paths that no object survives to: exit(), fatal signals. */
 static struct termios saved;
@@ -48,48 +54,94 @@ static void make_raw(struct console *console)
 	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 }
 
-static void write_all(const uint8_t *bytes, size_t count)
+/* Where the terminal takes no more now, this is fewer than `count`; the device thread has others to serve. */
+static size_t write_some(const struct console *console, const uint8_t *bytes, size_t count)
 {
-	while (count) {
-		ssize_t written = write(STDOUT_FILENO, bytes, count);
+	size_t done = 0;
 
+	while (done < count) {
+		ssize_t written = write(console->out, bytes + done, count - done);
+
+		if (written < 0 && errno == EAGAIN) {
+			break;
+		}
 		if (written < 0 && errno != EINTR) {
-			return; /* nobody listens: the guest's output is lost, the guest is not */
+			return count; /* nobody listens: the guest's output is lost, the guest is not */
 		}
-		if (written > 0) {
-			bytes += written;
-			count -= (size_t)written;
-		}
+		done += written > 0 ? (size_t)written : 0;
+	}
+	return done;
+}
+
+/* One piece of what waits, to all who listen. False where there was nothing, or the terminal takes no more. */
+static bool flush_piece(struct console *console)
+{
+	uint8_t bytes[4096];
+	size_t count, written;
+
+	pthread_mutex_lock(&console->lock);
+	count = console->used < sizeof(bytes) ? console->used : sizeof(bytes);
+	memcpy(bytes, console->buffer, count);
+	pthread_mutex_unlock(&console->lock);
+	written = write_some(console, bytes, count);
+	pthread_mutex_lock(&console->lock);
+	console->used -= written;
+	memmove(console->buffer, console->buffer + written, console->used);
+	pthread_cond_broadcast(&console->room);
+	pthread_mutex_unlock(&console->lock);
+	if (console->tap && written) {
+		console->tap(console->context, bytes, written);
+	}
+	console->full = written < count;
+	return count && !console->full;
+}
+
+static void watch_terminal(struct console *console)
+{
+	if (loop_add(console->loop, &console->terminal, EPOLLOUT) < 0) {
+		console->full = false; /* nothing to wait for: again in the next turn */
+		event_signal(console->output.fd);
 	}
 }
 
-static void flush(struct console *console)
+/* Bounded, so that a guest which never stops talking leaves the others their turn. */
+static void output_ready(void *context, uint32_t events)
 {
-	uint8_t bytes[4096];
-	size_t count;
+	struct console *console = context;
+	unsigned pieces = 0;
 
-	do {
-		pthread_mutex_lock(&console->lock);
-		count = console->used < sizeof(bytes) ? console->used : sizeof(bytes);
-		memcpy(bytes, console->buffer, count);
-		console->used -= count;
-		memmove(console->buffer, console->buffer + count, console->used);
-		pthread_cond_broadcast(&console->room);
-		pthread_mutex_unlock(&console->lock);
-		write_all(bytes, count);
-		if (console->tap && count) {
-			console->tap(console->context, bytes, count);
-		}
-	} while (count);
+	(void)events;
+	event_take(console->output.fd);
+	if (console->full) {
+		return;
+	}
+	while (pieces < PIECES && flush_piece(console)) {
+		pieces++;
+	}
+	if (console->full) {
+		watch_terminal(console);
+	} else if (pieces == PIECES) {
+		event_signal(console->output.fd);
+	}
 }
 
-static void output_ready(void *context, uint32_t events)
+static void terminal_ready(void *context, uint32_t events)
 {
 	struct console *console = context;
 
 	(void)events;
-	event_take(console->output.fd);
-	flush(console);
+	loop_remove(console->loop, &console->terminal);
+	console->full = false;
+	event_signal(console->output.fd);
+}
+
+/* The last words: a terminal that takes none of them for this long keeps nobody. */
+static void flush_all(struct console *console)
+{
+	struct pollfd terminal = {.fd = console->out, .events = POLLOUT};
+
+	while (flush_piece(console) || (console->full && poll(&terminal, 1, LAST_WORDS_MS) > 0)) {
+	}
 }
 
 static void set_reading(struct console *console, bool on)
@@ -137,10 +189,22 @@ static void input_drained(void *context, uint32_t events)
 	}
 }
 
-int console_init(struct console *console, struct loop *loop, struct uart *uart)
+int console_open_output(void)
+{
+	struct stat stat;
+
+	if (fstat(STDOUT_FILENO, &stat) < 0 || !(S_ISFIFO(stat.st_mode) || S_ISCHR(stat.st_mode))) {
+		return -1;
+	}
+	return open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+int console_init(struct console *console, struct loop *loop, struct uart *uart, int output)
 {
 	console->loop = loop;
 	console->uart = uart;
+	console->out = output < 0 ? STDOUT_FILENO : output;
+	console->terminal = (struct loop_watch){console->out, terminal_ready, console};
 	console->input = (struct loop_watch){STDIN_FILENO, input_ready, console};
 	console->output = (struct loop_watch){event_create(), output_ready, console};
 	console->drained = (struct loop_watch){event_create(), input_drained, console};
@@ -158,12 +222,21 @@ int console_init(struct console *console, struct loop *loop, struct uart *uart)
 	return loop_add(loop, &console->drained, EPOLLIN);
 }
 
+void console_close(struct console *console)
+{
+	pthread_mutex_lock(&console->lock);
+	console->closed = true;
+	pthread_cond_broadcast(&console->room);
+	pthread_mutex_unlock(&console->lock);
+}
+
 void console_destroy(struct console *console)
 {
-	flush(console);
+	flush_all(console);
 	if (console->input.fd >= 0) {
 		stop_input(console);
 	}
+	loop_remove(console->loop, &console->terminal);
 	loop_remove(console->loop, &console->output);
 	loop_remove(console->loop, &console->drained);
 	close(console->output.fd);
@@ -176,11 +249,13 @@ void console_put(struct console *console, uint8_t byte)
 	bool was_empty;
 
 	pthread_mutex_lock(&console->lock);
-	while (console->used == CONSOLE_BUFFER) {
+	while (console->used == CONSOLE_BUFFER && !console->closed) {
 		pthread_cond_wait(&console->room, &console->lock);
 	}
 	was_empty = console->used == 0;
-	console->buffer[console->used++] = byte;
+	if (console->used < CONSOLE_BUFFER) {
+		console->buffer[console->used++] = byte;
+	}
 	pthread_mutex_unlock(&console->lock);
 	if (was_empty) {
 		event_signal(console->output.fd);

@@ -23,18 +23,28 @@ struct console {
 	void (*tap)(void *context, const uint8_t *bytes, size_t count);
 
 	struct loop_watch input;
-	struct loop_watch output;  /* eventfd: the buffer is no longer empty */
-	struct loop_watch drained; /* eventfd: the guest has read its input */
-	bool reading, raw;
+	struct loop_watch output;   /* eventfd: the buffer is no longer empty */
+	struct loop_watch drained;  /* eventfd: the guest has read its input */
+	struct loop_watch terminal; /* while `full`: it takes output again */
+	int out;                    /* stdout, or the same without waiting */
+	bool reading, raw, full;
 	pthread_mutex_t lock;
 	pthread_cond_t room;
+	bool closed; /* nobody empties the buffer any more */
 	size_t used;
 	uint8_t buffer[CONSOLE_BUFFER];
 };
 
-/* `quit` and `context` are the caller's. 0 or -errno. */
-int console_init(struct console *console, struct loop *loop, struct uart *uart);
-/* Writes what is left and restores the terminal. */
+/*
+ * Once, before the sandbox: standard output opened anew so that writing does not wait, where it is a terminal or a pipe. The description that
+ * we were given may be shared with a shell, which would not expect it to change. -1: write to standard output as it is.
+ */
+int console_open_output(void);
+/* `quit` and `context` are the caller's, and so is `output`, from console_open_output(). 0 or -errno. */
+int console_init(struct console *console, struct loop *loop, struct uart *uart, int output);
+/* From now on console_put() waits no more. Before the vCPU threads are joined. */
+void console_close(struct console *console);
+/* Writes what is left, as far as the terminal takes it, and restores the terminal. */
 void console_destroy(struct console *console);
 /* From a vCPU thread: one byte of output; waits where the terminal is slower than the guest. */
 void console_put(struct console *console, uint8_t byte);

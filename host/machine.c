@@ -208,7 +208,8 @@ static int init_board(struct machine *machine)
 	uart_attach(&machine->uart, &machine->bus);
 	machine->console.quit = quit;
 	machine->console.context = machine;
-	return console_init(&machine->console, &machine->loop, &machine->uart);
+	return console_init(&machine->console, &machine->loop, &machine->uart,
+			    machine->config->output);
 }
 
 static int init_memory(struct machine *machine)
@@ -358,6 +359,9 @@ static int start(struct machine *machine)
 static void destroy(struct machine *machine)
 {
 	/* First nobody runs the guest, then nobody serves it; the memory of both goes last. */
+	if (machine->console.loop) {
+		console_close(&machine->console);
+	}
 	for (unsigned i = 0; i < MACHINE_MAX_CPUS; i++) {
 		vcpu_stop(&machine->vcpu[i]);
 	}

@@ -65,6 +65,7 @@ struct machine_config {
 	struct machine_net net[MACHINE_MAX_NETS];    /* by number */
 	enum crash_policy on_crash;
 	struct ring *ring; /* NULL: threads do the disks' work */
+	int output;        /* of console_open_output() */
 };
 
 /*
