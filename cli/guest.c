@@ -6,36 +6,34 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "host/control.h"
 
-#define SUFFIX     ".sock"
 #define ANSWER_MAX 65536u
+#define PATIENCE   5 /* s, for a guest whose host may hang while others are to be listed */
 
 int guest_connect(const char *name, bool quiet)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	char folder[sizeof(address.sun_path) - CONTROL_NAME_MAX - sizeof(SUFFIX)];
+	struct sockaddr_un address;
 	int fd;
 
 	if (!control_valid_name(name)) {
 		cli_complain("%s: no guest can have that name", name);
 		return -1;
 	}
-	if (control_folder(folder, sizeof(folder), false) < 0) {
+	if (control_address(name, &address) < 0) {
 		return -1;
 	}
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s" SUFFIX, folder, name);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		if (!quiet) {
-			cli_complain(errno == ENOENT || errno == ECONNREFUSED
-					 ? "%s: no such guest is running; see xenolith list"
-					 : "%s: cannot reach it",
-				     name);
+			cli_complain("%s: %s", name,
+				     errno == ENOENT || errno == ECONNREFUSED
+					 ? "no such guest is running; see xenolith list"
+					 : strerror(errno));
 		}
 		if (fd >= 0) {
 			close(fd);
@@ -121,22 +119,24 @@ int guest_tell(const char *name, const char *line)
 
 unsigned guest_each(void (*visit)(const char *name, int fd, void *context), void *context)
 {
-	char folder[128], name[CONTROL_NAME_MAX];
+	const struct timeval patience = {.tv_sec = PATIENCE};
+	char folder[CONTROL_FOLDER_MAX], name[CONTROL_NAME_MAX];
 	unsigned count = 0;
 	struct dirent *entry;
 	DIR *dir = control_folder(folder, sizeof(folder), false) < 0 ? NULL : opendir(folder);
 
 	while (dir && (entry = readdir(dir))) {
-		size_t length = strlen(entry->d_name);
+		const char *dot = strrchr(entry->d_name, '.');
 		int fd;
 
-		if (length <= strlen(SUFFIX) || length - strlen(SUFFIX) >= sizeof(name) ||
-		    strcmp(entry->d_name + length - strlen(SUFFIX), SUFFIX) != 0) {
+		if (!dot || strcmp(dot, CONTROL_SUFFIX) != 0 ||
+		    (size_t)snprintf(name, sizeof(name), "%.*s", (int)(dot - entry->d_name),
+				     entry->d_name) >= sizeof(name)) {
 			continue;
 		}
-		snprintf(name, sizeof(name), "%.*s", (int)(length - strlen(SUFFIX)), entry->d_name);
 		fd = guest_connect(name, true);
 		if (fd >= 0) {
+			setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 			visit(name, fd, context);
 			close(fd);
 			count++;

@@ -344,6 +344,26 @@ static int status_of(enum outcome outcome)
 	}
 }
 
+/* All lives of the guest. What the sandbox does not let be made is made before. */
+static enum outcome run_in_sandbox(struct options *options, struct kvm *kvm)
+{
+	struct machine_config *machine = &options->machine;
+	enum outcome outcome = OUTCOME_FAILED;
+
+	machine->ring = ring_create();
+	machine->output = console_open_output();
+	signal(SIGPIPE, SIG_IGN); /* a peer of the guest's connections may close at any moment */
+	vcpu_install_kick();
+	if (enter_sandbox(machine) == 0) {
+		do {
+			outcome = machine_run(machine, kvm);
+		} while ((outcome == OUTCOME_RESET && !options->no_reboot) ||
+			 (outcome == OUTCOME_CRASH && machine->on_crash == CRASH_RESET));
+	}
+	ring_destroy(machine->ring);
+	return outcome;
+}
+
 int cli_run(int argc, char **argv)
 {
 	struct options options = {
@@ -366,19 +386,11 @@ int cli_run(int argc, char **argv)
 	if (kvm_open(&kvm) < 0) {
 		return EXIT_TROUBLE;
 	}
-	options.machine.ring = ring_create();
-	options.machine.output = console_open_output();
-	if (enter_sandbox(&options.machine) < 0) {
-		kvm_close(&kvm);
-		return EXIT_TROUBLE;
+	options.machine.control = control_listen(options.machine.name);
+	outcome = options.machine.control < 0 ? OUTCOME_FAILED : run_in_sandbox(&options, &kvm);
+	if (options.machine.control >= 0) {
+		control_unlisten(options.machine.control, options.machine.name);
 	}
-	signal(SIGPIPE, SIG_IGN); /* a peer of the guest's connections may close at any moment */
-	vcpu_install_kick();
-	do {
-		outcome = machine_run(&options.machine, &kvm);
-	} while ((outcome == OUTCOME_RESET && !options.no_reboot) ||
-		 (outcome == OUTCOME_CRASH && options.machine.on_crash == CRASH_RESET));
-	ring_destroy(options.machine.ring);
 	kvm_close(&kvm);
 	return status_of(outcome);
 }

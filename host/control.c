@@ -4,12 +4,13 @@
 #include "host/say.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 struct client {
@@ -26,7 +27,6 @@ struct control {
 	struct loop_watch watch;
 	const struct control_ops *ops;
 	void *context;
-	struct sockaddr_un address;
 	struct client client[CONTROL_MAX_CLIENTS];
 };
 
@@ -204,7 +204,7 @@ static void connection(void *context, uint32_t events)
 /* A socket that nobody listens on was left by a host that was killed. */
 static bool is_stale(const struct sockaddr_un *address)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	bool stale = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
 		     errno == ECONNREFUSED;
 
@@ -212,48 +212,70 @@ static bool is_stale(const struct sockaddr_un *address)
 	return stale;
 }
 
-static int listen_on(struct control *control, const char *name)
+static int listen_at(const struct sockaddr_un *address)
 {
-	const struct sockaddr *address = (const struct sockaddr *)&control->address;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int result;
+	int error;
 
-	if (is_stale(&control->address)) {
-		unlink(control->address.sun_path);
+	if (is_stale(address)) {
+		unlink(address->sun_path);
 	}
-	result = bind(fd, address, sizeof(control->address));
-	if (result < 0 || listen(fd, CONTROL_MAX_CLIENTS) < 0) {
-		say_error(errno == EADDRINUSE ? "a guest named %s is running: choose another --name"
-					      : "%s: no control socket",
-			  name);
+	if (fd >= 0 && bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 &&
+	    listen(fd, CONTROL_MAX_CLIENTS) == 0) {
+		return fd;
+	}
+	error = errno;
+	if (fd >= 0) {
 		close(fd);
-		return -1;
 	}
-	return fd;
+	return -error;
 }
 
-static int set_address(struct control *control, const char *name)
+int control_listen(const char *name)
 {
-	char folder[sizeof(control->address.sun_path)];
-	int length;
+	struct sockaddr_un address;
+	char folder[CONTROL_FOLDER_MAX];
+	int lock, fd = -1;
 
-	if (control_folder(folder, sizeof(folder), true) < 0) {
+	if (control_folder(folder, sizeof(folder), true) < 0 ||
+	    control_address(name, &address) < 0) {
 		return -1;
 	}
-	control->address.sun_family = AF_UNIX;
-	length = snprintf(control->address.sun_path, sizeof(control->address.sun_path),
-			  "%s/%s.sock", folder, name);
-	return length > 0 && (size_t)length < sizeof(control->address.sun_path)
-		   ? 0
-		   : say_error("%s: too long a name for a socket in %s", name, folder);
+	/* Between bind() and listen() a socket looks stale to who comes by. */
+	lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (lock < 0 || flock(lock, LOCK_EX) < 0) {
+		say_error("%s: %s", folder, strerror(errno));
+	} else {
+		fd = listen_at(&address);
+		if (fd == -EADDRINUSE) {
+			say_error("a guest named %s is running: choose another --name", name);
+		} else if (fd < 0) {
+			say_error("%s: %s", address.sun_path, strerror(-fd));
+		}
+	}
+	if (lock >= 0) {
+		close(lock);
+	}
+	return fd < 0 ? -1 : fd;
 }
 
-struct control *control_create(struct loop *loop, const char *name, const struct control_ops *ops,
+void control_unlisten(int listener, const char *name)
+{
+	struct sockaddr_un address;
+
+	if (control_address(name, &address) == 0) {
+		unlink(address.sun_path);
+	}
+	close(listener);
+}
+
+struct control *control_create(struct loop *loop, int listener, const struct control_ops *ops,
 			       void *context)
 {
 	struct control *control = calloc(1, sizeof(*control));
 
 	if (!control) {
+		say_error("no memory for the control socket");
 		return NULL;
 	}
 	control->loop = loop;
@@ -263,14 +285,7 @@ struct control *control_create(struct loop *loop, const char *name, const struct
 		control->client[i].control = control;
 		control->client[i].watch.fd = -1;
 	}
-	control->watch = (struct loop_watch){-1, connection, control};
-	if (set_address(control, name) == 0) {
-		control->watch.fd = listen_on(control, name);
-	}
-	if (control->watch.fd < 0) {
-		free(control);
-		return NULL;
-	}
+	control->watch = (struct loop_watch){listener, connection, control};
 	loop_add(loop, &control->watch, EPOLLIN);
 	return control;
 }
@@ -286,8 +301,6 @@ void control_destroy(struct control *control)
 		}
 	}
 	loop_remove(control->loop, &control->watch);
-	close(control->watch.fd);
-	unlink(control->address.sun_path);
 	free(control);
 }
 

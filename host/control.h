@@ -11,7 +11,9 @@
 
 #include <json-c/json.h>
 #include <stddef.h>
+#include <sys/un.h>
 
+#define CONTROL_SUFFIX      ".sock"
 #define CONTROL_NAME_MAX    64u
 #define CONTROL_FOLDER_MAX  256u
 #define CONTROL_MAX_CLIENTS 16u
@@ -38,8 +40,14 @@ struct control_ops {
 struct json_object *control_done(void);
 struct json_object *control_refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Creates the socket of `name`. Says why not; NULL then. */
-struct control *control_create(struct loop *loop, const char *name, const struct control_ops *ops,
+/*
+ * The socket of `name`, listening: one for all lives of the guest, so that its name stays its own through resets, and made before the sandbox,
+ * which lets no such socket be made. Says why not; -1 then.
+ */
+int control_listen(const char *name);
+void control_unlisten(int listener, const char *name);
+/* Answers who comes to the socket, which stays the caller's. Says why not; NULL then. */
+struct control *control_create(struct loop *loop, int listener, const struct control_ops *ops,
 			       void *context);
 void control_destroy(struct control *control);
 /* Console output, to every client that asked for the console. One that does not read loses it. */
@@ -47,6 +55,8 @@ void control_console(struct control *control, const uint8_t *bytes, size_t count
 
 /* Shared with the commands: the folder of the sockets, created where `create`. 0, or -1 with a message. */
 int control_folder(char *to, size_t size, bool create);
+/* Where the socket of `name` is. 0, or -1 with a message. */
+int control_address(const char *name, struct sockaddr_un *address);
 /* Whether a name may be a guest's: letters, digits, - _ . and no leading dot. */
 bool control_valid_name(const char *name);
 

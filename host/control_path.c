@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,7 +60,24 @@ int control_folder(char *to, size_t size, bool create)
 	if (create && make_folder(to) < 0) {
 		return say_error("%s: %s", to, strerror(errno));
 	}
-	return create ? check_folder(to) : 0;
+	/* Who asks a guest passes open files on: to nobody else's socket. */
+	return create || access(to, F_OK) == 0 ? check_folder(to) : 0;
+}
+
+int control_address(const char *name, struct sockaddr_un *address)
+{
+	char folder[CONTROL_FOLDER_MAX];
+	int length;
+
+	if (control_folder(folder, sizeof(folder), false) < 0) {
+		return -1;
+	}
+	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	length = snprintf(address->sun_path, sizeof(address->sun_path), "%s/%s" CONTROL_SUFFIX,
+			  folder, name);
+	return length > 0 && (size_t)length < sizeof(address->sun_path)
+		   ? 0
+		   : say_error("%s: too long a name for a socket in %s", name, folder);
 }
 
 bool control_valid_name(const char *name)

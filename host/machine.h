@@ -66,6 +66,7 @@ struct machine_config {
 	enum crash_policy on_crash;
 	struct ring *ring; /* NULL: threads do the disks' work */
 	int output;        /* of console_open_output() */
+	int control;       /* of control_listen() */
 };
 
 /*

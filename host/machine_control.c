@@ -265,6 +265,6 @@ int machine_init_control(struct machine *machine)
 
 	machine->started = monotonic_seconds();
 	machine->console.tap = console_tap;
-	machine->control = control_create(&machine->loop, machine->config->name, &ops, machine);
+	machine->control = control_create(&machine->loop, machine->config->control, &ops, machine);
 	return machine->control ? 0 : -1;
 }

@@ -81,7 +81,7 @@ int machine_plug_net(struct machine *machine, unsigned index);
 /* Opens the disk of a place and gives it to the guest. 0, or -1 and why. */
 int machine_open_disk(struct machine *machine, unsigned place, struct xd_error *error);
 
-/* Opens the control socket. 0, or -1 with a message. */
+/* Begins to answer at the control socket. 0, or -1 with a message. */
 int machine_init_control(struct machine *machine);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -17,7 +18,7 @@
 struct world {
 	struct loop loop;
 	struct control *control;
-	int client;
+	int listener, client;
 	char name[32];
 	char verb[64], argument[256];
 	unsigned obeyed, files, keep;
@@ -75,7 +76,9 @@ static int setup(void **state)
 	w->kept = -1;
 	snprintf(w->name, sizeof(w->name), "test-%d", (int)getpid());
 	assert_int_equal(loop_init(&w->loop), 0);
-	w->control = control_create(&w->loop, w->name, &ops, w);
+	w->listener = control_listen(w->name);
+	assert_true(w->listener >= 0);
+	w->control = control_create(&w->loop, w->listener, &ops, w);
 	assert_non_null(w->control);
 	w->client = join(w);
 	pump(w);
@@ -88,6 +91,7 @@ static int teardown(void **state)
 
 	close(w->client);
 	control_destroy(w->control);
+	control_unlisten(w->listener, w->name);
 	loop_destroy(&w->loop);
 	free(w);
 	return 0;
@@ -221,10 +225,63 @@ static void after_console_the_connection_carries_it(void **state)
 
 static void a_name_is_one_guests_alone(void **state)
 {
+	struct world *w = *state;
+
+	assert_int_equal(control_listen(w->name), -1);
+}
+
+/* A reset: who comes in between waits, and the name is nobody else's meanwhile. */
+static void a_name_stays_a_guests_through_its_resets(void **state)
+{
 	static const struct control_ops ops = {.obey = obey, .input = input};
 	struct world *w = *state;
 
-	assert_null(control_create(&w->loop, w->name, &ops, w));
+	control_destroy(w->control);
+	assert_int_equal(control_listen(w->name), -1);
+	close(w->client);
+	w->client = join(w);
+	w->control = control_create(&w->loop, w->listener, &ops, w);
+	say(w, "no\n");
+	assert_hears(w, "{\"error\":\"not 7\"}\n");
+}
+
+static void what_a_killed_host_left_is_in_nobodys_way(void **state)
+{
+	struct world *w = *state;
+
+	control_destroy(w->control);
+	close(w->listener);
+	w->listener = control_listen(w->name);
+	assert_true(w->listener >= 0);
+	w->control = NULL;
+}
+
+/* An attached disk is an open file that is handed over: not to whoever made the folder first. */
+static void nobody_asks_in_a_folder_that_others_can_enter(void **state)
+{
+	char folder[] = "/tmp/control-test.XXXXXX", path[64];
+	struct sockaddr_un address;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	/* The owner's folder is by the user's environment, root's is not. */
+	chmod(folder, 0711);
+	if (geteuid() == 0) {
+		assert_int_equal(chown(folder, 65534, 65534), 0);
+		assert_int_equal(seteuid(65534), 0);
+	}
+	setenv("XDG_RUNTIME_DIR", folder, 1);
+	snprintf(path, sizeof(path), "%s/xenolith", folder);
+	assert_int_equal(control_address("guest", &address), 0);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_int_equal(control_address("guest", &address), -1);
+	assert_int_equal(chmod(path, 0700), 0);
+	assert_int_equal(control_address("guest", &address), 0);
+	assert_int_equal(rmdir(path), 0);
+	if (getuid() == 0) {
+		assert_int_equal(seteuid(0), 0);
+	}
+	assert_int_equal(rmdir(folder), 0);
 }
 
 int main(void)
@@ -238,6 +295,9 @@ int main(void)
 	    TEST(files_of_a_client_that_leaves_are_closed),
 	    TEST(after_console_the_connection_carries_it),
 	    TEST(a_name_is_one_guests_alone),
+	    TEST(a_name_stays_a_guests_through_its_resets),
+	    TEST(what_a_killed_host_left_is_in_nobodys_way),
+	    cmocka_unit_test(nobody_asks_in_a_folder_that_others_can_enter),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
