@@ -60,3 +60,4 @@ $(eval $(call fuzzer,balloon,tests/fuzz/fuzz_balloon.c host/balloon.c $(HOST_VMB
 $(eval $(call unit_test,control,tests/unit/test_control.c host/control.c host/control_path.c host/loop.c host/say.c,-ljson-c))
 $(eval $(call unit_test,uart,tests/unit/test_uart.c host/uart.c host/bus.c,-pthread))
 $(eval $(call unit_test,console,tests/unit/test_console.c host/console.c host/uart.c host/bus.c host/loop.c host/say.c,-pthread))
+$(eval $(call unit_test,sandbox,tests/unit/test_sandbox.c host/sandbox.c host/say.c,-lseccomp -pthread))

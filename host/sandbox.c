@@ -6,19 +6,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/if_tun.h>
 #include <linux/landlock.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define FILE_READ   LANDLOCK_ACCESS_FS_READ_FILE
-#define FILE_WRITE  (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE)
-#define FOLDER_SOCK (LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE)
+#define FILE_READ     LANDLOCK_ACCESS_FS_READ_FILE
+#define FILE_WRITE    (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE)
+#define FOLDER_REMOVE LANDLOCK_ACCESS_FS_REMOVE_FILE
 /* Every right of Landlock's first version, and REFER of the second: what is not handled is not restricted. */
 #define RIGHTS_V1 ((1ull << 13) - 1)
 #define RIGHTS_V2 (RIGHTS_V1 | 1ull << 13)
@@ -26,7 +29,6 @@
 /* The type byte of ioctl numbers that are let through. */
 #define IOCTL_TYPE  0xff00u
 #define IOCTL_KVM   0xae00u
-#define IOCTL_TTY   0x5400u /* terminals, tap interfaces */
 #define IOCTL_BLOCK 0x1200u
 
 bool sandbox_allow(struct sandbox *sandbox, const char *path, bool write, bool folder)
@@ -92,7 +94,7 @@ static int restrict_files(const struct sandbox *sandbox)
 		return -1;
 	}
 	for (unsigned i = 0; i < sandbox->paths && result == 0; i++) {
-		uint64_t rights = sandbox->path[i].folder  ? FOLDER_SOCK
+		uint64_t rights = sandbox->path[i].folder  ? FOLDER_REMOVE
 				  : sandbox->path[i].write ? FILE_WRITE
 							   : FILE_READ;
 
@@ -128,7 +130,6 @@ static const int calls[] = {
     SCMP_SYS(fsync),
     SCMP_SYS(fdatasync),
     SCMP_SYS(sync_file_range),
-    SCMP_SYS(fcntl),
     SCMP_SYS(flock),
     SCMP_SYS(unlink),
     SCMP_SYS(mkdir),
@@ -161,7 +162,6 @@ static const int calls[] = {
     SCMP_SYS(rt_sigaction),
     SCMP_SYS(rt_sigprocmask),
     SCMP_SYS(rt_sigreturn),
-    SCMP_SYS(tgkill),
     SCMP_SYS(sigaltstack),
     SCMP_SYS(restart_syscall),
     SCMP_SYS(getpid),
@@ -169,7 +169,6 @@ static const int calls[] = {
     SCMP_SYS(gettid),
     SCMP_SYS(geteuid),
     SCMP_SYS(getuid),
-    SCMP_SYS(prlimit64),
     SCMP_SYS(membarrier),
     /* events and time */
     SCMP_SYS(epoll_create1),
@@ -187,8 +186,7 @@ static const int calls[] = {
     SCMP_SYS(gettimeofday),
     SCMP_SYS(time),
     SCMP_SYS(getrandom),
-    /* sockets: control, and libslirp's */
-    SCMP_SYS(socket),
+    /* sockets: control's, which is there already, and libslirp's */
     SCMP_SYS(connect),
     SCMP_SYS(bind),
     SCMP_SYS(listen),
@@ -205,10 +203,50 @@ static const int calls[] = {
     SCMP_SYS(shutdown),
 };
 
+/* Calls that can do more than is needed, with the values of one argument, 32 bits of it, that are. */
+static const struct narrow {
+	int call;
+	unsigned argument;
+	uint32_t value;
+} narrow[] = {
+    /* Not AF_UNIX: the session's bus, whose services start anything for anybody who asks. */
+    {SCMP_SYS(socket), 0, AF_INET},
+    {SCMP_SYS(socket), 0, AF_INET6},
+    /* Not TIOCSTI, which types into the terminal, for the user's shell to read. */
+    {SCMP_SYS(ioctl), 1, TCGETS},
+    {SCMP_SYS(ioctl), 1, TCSETS},
+    {SCMP_SYS(ioctl), 1, FIONREAD},
+    {SCMP_SYS(ioctl), 1, FIONBIO},
+    {SCMP_SYS(ioctl), 1, TUNSETIFF},
+    {SCMP_SYS(ioctl), 1, TUNSETOFFLOAD},
+    /* Not F_SETOWN, by which a file's events are signals to another process. */
+    {SCMP_SYS(fcntl), 1, F_DUPFD_CLOEXEC},
+    {SCMP_SYS(fcntl), 1, F_GETFD},
+    {SCMP_SYS(fcntl), 1, F_SETFD},
+    {SCMP_SYS(fcntl), 1, F_GETFL},
+    {SCMP_SYS(fcntl), 1, F_SETFL},
+    {SCMP_SYS(fcntl), 1, F_OFD_SETLK},
+    /* Its own limits, not those of another process. */
+    {SCMP_SYS(prlimit64), 0, 0},
+};
+
+static int add_narrow(scmp_filter_ctx filter)
+{
+	int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+				      SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint32_t)getpid()));
+
+	for (size_t i = 0; i < sizeof(narrow) / sizeof(narrow[0]) && result == 0; i++) {
+		result = seccomp_rule_add(
+		    filter, SCMP_ACT_ALLOW, narrow[i].call, 1,
+		    SCMP_CMP(narrow[i].argument, SCMP_CMP_MASKED_EQ, UINT32_MAX, narrow[i].value));
+	}
+	return result;
+}
+
 static int add_calls(scmp_filter_ctx filter)
 {
-	static const unsigned types[] = {IOCTL_KVM, IOCTL_TTY, IOCTL_BLOCK};
-	int result = 0;
+	static const unsigned types[] = {IOCTL_KVM, IOCTL_BLOCK};
+	int result = add_narrow(filter);
 
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && result == 0; i++) {
 		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);

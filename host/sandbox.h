@@ -18,7 +18,7 @@ struct sandbox {
 	struct {
 		char *path; /* owned */
 		bool write;
-		bool folder; /* sockets may be made and removed in it */
+		bool folder; /* what is in it may be removed, and nothing else */
 	} path[SANDBOX_MAX_PATHS];
 	bool needs_net_admin; /* a tap interface is opened again after each reset */
 };
