@@ -61,3 +61,4 @@ $(eval $(call unit_test,control,tests/unit/test_control.c host/control.c host/co
 $(eval $(call unit_test,uart,tests/unit/test_uart.c host/uart.c host/bus.c,-pthread))
 $(eval $(call unit_test,console,tests/unit/test_console.c host/console.c host/uart.c host/bus.c host/loop.c host/say.c,-pthread))
 $(eval $(call unit_test,sandbox,tests/unit/test_sandbox.c host/sandbox.c host/say.c,-lseccomp -pthread))
+$(eval $(call unit_test,net_backends,tests/unit/test_net_backends.c host/net_slirp.c host/net_tap.c host/net_finish.c host/loop.c host/say.c,-lslirp -pthread))

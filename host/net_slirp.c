@@ -373,29 +373,43 @@ static void backend_destroy(struct net_backend *backend)
 
 static const struct net_backend_ops ops = {backend_send, backend_resume, backend_destroy};
 
+/* "ADDRESS:PORT" up to `end`; an empty address leaves *address as it is. Returns where `end` is, or NULL. */
+static const char *parse_side(const char *text, char end, struct in_addr *address, int *port)
+{
+	size_t length = strcspn(text, ":");
+	const char *digits = text + length + 1;
+	char host[INET_ADDRSTRLEN], *rest;
+	unsigned long number;
+
+	if (text[length] != ':' || length >= sizeof(host) || *digits < '0' || *digits > '9') {
+		return NULL;
+	}
+	memcpy(host, text, length);
+	host[length] = '\0';
+	number = strtoul(digits, &rest, 10);
+	if ((length && inet_pton(AF_INET, host, address) != 1) || number - 1 > 65534 ||
+	    *rest != end) {
+		return NULL;
+	}
+	*port = (int)number;
+	return rest;
+}
+
 /* "tcp:127.0.0.1:2222-:22", either address may be empty. */
 static int add_forward(Slirp *slirp, const char *text)
 {
-	char protocol[4], host[16], guest[16];
-	unsigned host_port, guest_port;
 	struct in_addr from = {htonl(INADDR_LOOPBACK)}, to = {0};
-	char rest;
+	bool udp = strncmp(text, "udp:", 4) == 0;
+	int host_port, guest_port;
 
-	if (sscanf(text, "%3[a-z]:%15[0-9.]:%5u-%15[0-9.]:%5u%c", protocol, host, &host_port, guest,
-		   &guest_port, &rest) == 5) {
-		if (!inet_aton(host, &from) || !inet_aton(guest, &to)) {
-			return -1;
-		}
-	} else if (sscanf(text, "%3[a-z]::%5u-:%5u%c", protocol, &host_port, &guest_port, &rest) !=
-		   3) {
+	if (!udp && strncmp(text, "tcp:", 4) != 0) {
 		return -1;
 	}
-	if ((strcmp(protocol, "tcp") != 0 && strcmp(protocol, "udp") != 0) ||
-	    host_port - 1 > 65534 || guest_port - 1 > 65534) {
+	text = parse_side(text + 4, '-', &from, &host_port);
+	if (!text || !parse_side(text + 1, '\0', &to, &guest_port)) {
 		return -1;
 	}
-	return slirp_add_hostfwd(slirp, protocol[0] == 'u', from, (int)host_port, to,
-				 (int)guest_port);
+	return slirp_add_hostfwd(slirp, udp, from, host_port, to, guest_port);
 }
 
 static struct in_addr address(uint32_t host)

@@ -94,7 +94,12 @@ static void ready(void *context, uint32_t events)
 {
 	struct tap *tap = context;
 
-	(void)events;
+	/* Somebody deleted the interface: that would be news in each turn. */
+	if (events & (EPOLLERR | EPOLLHUP)) {
+		say_warning("a tap interface of the guest is gone");
+		loop_remove(tap->loop, &tap->watch);
+		return;
+	}
 	for (unsigned i = 0; i < BURST; i++) {
 		bool checked;
 		ssize_t length = read_frame(tap, &checked);
