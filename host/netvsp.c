@@ -43,7 +43,8 @@ struct netvsp {
 	bool *lent;
 	bool stalled; /* the backend waits for a section */
 	struct netvsp_counts counts;
-	bool link_news; /* the guest has not heard of the link's state */
+	bool link_news;  /* the guest has not heard of the link's state */
+	bool table_news; /* nor of the table of queues */
 	uint8_t message[MESSAGE_MAX];
 };
 
@@ -389,7 +390,7 @@ static bool on_subchannel(struct netvsp *adapter, struct vmbus_channel *channel,
 	return reply(channel, in, NVSP_SUBCHANNEL, &answer);
 }
 
-/* Once every queue is open: the guest may send on all of them, evenly. */
+/* Once every queue is open, and where there is room: the guest may send on all of them, evenly. */
 static void send_table(struct netvsp *adapter)
 {
 	struct nvsp_message message = {
@@ -406,6 +407,10 @@ static void send_table(struct netvsp *adapter)
 		if (!vmbus_is_open(adapter->channel[i])) {
 			return;
 		}
+	}
+	adapter->table_news = vmbus_congested(adapter->channel[0]);
+	if (adapter->table_news) {
+		return;
 	}
 	for (uint32_t i = 0; i < NVSP_SEND_TABLE_SIZE; i++) {
 		table[i] = i % (adapter->subchannels + 1);
@@ -463,6 +468,7 @@ static bool on_open(void *device, struct vmbus_channel *channel)
 	}
 	adapter->version = 0;
 	adapter->link_news = false; /* it will ask */
+	adapter->table_news = false;
 	adapter->rndis.mtu = DEFAULT_MTU;
 	adapter->rndis.filter = 0;
 	adapter->rndis.rss = false;
@@ -490,8 +496,13 @@ static void on_close(void *device, struct vmbus_channel *channel)
 
 static void on_idle(void *device, struct vmbus_channel *channel)
 {
-	tell_link(device);
-	resume(device, channel);
+	struct netvsp *adapter = device;
+
+	tell_link(adapter);
+	if (adapter->table_news) {
+		send_table(adapter);
+	}
+	resume(adapter, channel);
 }
 
 static const struct vmbus_device_ops ops = {

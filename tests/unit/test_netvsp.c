@@ -380,6 +380,38 @@ static void queues_open_and_close_with_the_adapter(void **state)
 	}
 }
 
+/* A guest that opens a queue again and again, and reads nothing: what the host remembers of it stays bounded. */
+static void tables_that_nobody_reads_are_not_collected(void **state)
+{
+	static struct fake_channel queue;
+	const struct nvsp_message one = {.type = NVSP_SUBCHANNEL, .subchannel = {1, 1}};
+	struct vmbus_gpadl_teardown teardown = {.header.number = VMBUS_GPADL_TEARDOWN};
+	const unsigned openings = 2000;
+	struct world *w = *state;
+	struct vmbus_in_packet in;
+	unsigned tables = 0;
+
+	assert_int_equal(ask(w, &one).subchannel_complete.count, 1);
+	assert_true(fake_offer(&w->guest, &w->offers[0]));
+	w->guest.next_gpadl = 1000; /* past those that have names of their own */
+	for (unsigned i = 0; i < openings; i++) {
+		assert_true(fake_open(&queue, &w->guest, &w->offers[0], 4));
+		fake_close(&queue);
+		teardown.gpadl = queue.gpadl;
+		fake_post(&w->guest, &teardown, sizeof(teardown));
+		assert_non_null(fake_next(&w->guest, VMBUS_GPADL_TORNDOWN));
+		w->guest.next_frame -= 8; /* the same rings again */
+	}
+	while (fake_receive(&w->channel, &in)) {
+		tables++;
+	}
+	assert_in_range(tables, 1, openings / 2);
+	/* And the last one is not forgotten. */
+	assert_true(fake_open(&queue, &w->guest, &w->offers[0], 4));
+	fake_signal(&w->channel);
+	assert_true(fake_receive(&w->channel, &in));
+}
+
 /* With its queues open and a buffer of its lent; its successor's offer is another one. */
 static void an_adapter_goes_and_another_comes(void **state)
 {
@@ -422,6 +454,7 @@ int main(void)
 	    TEST(without_a_filter_nothing_is_received),
 	    TEST(a_cable_pulled_is_told),
 	    TEST(queues_open_and_close_with_the_adapter),
+	    TEST(tables_that_nobody_reads_are_not_collected),
 	    TEST(an_adapter_goes_and_another_comes),
 	};
 
