@@ -161,6 +161,9 @@ bool ic_ask(struct ic *ic, const void *body, uint32_t length)
 
 void ic_tick(struct ic *ic)
 {
+	if (vmbus_congested(ic->channel)) {
+		return; /* it has not read what it was asked long ago */
+	}
 	if (ic->state == IC_WAITING && ic->service->insists) {
 		ic->state = IC_READY;
 	}

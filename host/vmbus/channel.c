@@ -249,7 +249,7 @@ static void unmap_rings(struct vmbus_channel *channel)
 	channel->rings = NULL;
 }
 
-static bool try_open(struct vmbus_channel *channel, const struct vmbus_open *message)
+bool channel_open(struct vmbus_channel *channel, const struct vmbus_open *message)
 {
 	const struct vmbus_offering *offering = &channel->offering;
 
@@ -273,21 +273,6 @@ static bool try_open(struct vmbus_channel *channel, const struct vmbus_open *mes
 		return false;
 	}
 	return true;
-}
-
-void channel_open(struct vmbus_channel *channel, const struct vmbus_open *message)
-{
-	struct vmbus_open_result result = {
-	    .header.number = VMBUS_OPEN_RESULT,
-	    .channel = message->channel,
-	    .open_id = message->open_id,
-	    .status = VMBUS_STATUS_UNSUCCESSFUL,
-	};
-
-	if (try_open(channel, message)) {
-		result.status = VMBUS_STATUS_SUCCESS;
-	}
-	bus_post(channel->bus, &result, sizeof(result));
 }
 
 void channel_close(struct vmbus_channel *channel)

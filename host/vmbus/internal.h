@@ -94,7 +94,8 @@ void shared_signal(struct vmbus *bus, unsigned vp, uint32_t channel);
 
 /* channel.c */
 void channel_send_offer(struct vmbus_channel *channel);
-void channel_open(struct vmbus_channel *channel, const struct vmbus_open *message);
+/* False where it cannot be opened so. */
+bool channel_open(struct vmbus_channel *channel, const struct vmbus_open *message);
 void channel_close(struct vmbus_channel *channel);
 void channel_modify(struct vmbus_channel *channel, uint32_t target_vp);
 /* The guest has signalled it. */

@@ -125,11 +125,16 @@ static void open_channel(struct vmbus *bus, const void *bytes, uint32_t length)
 {
 	const struct vmbus_open *message = bytes;
 	struct vmbus_channel *channel = bus_channel(bus, message->channel);
+	struct vmbus_open_result result = {
+	    .header.number = VMBUS_OPEN_RESULT,
+	    .channel = message->channel,
+	    .open_id = message->open_id,
+	    .status = channel && channel_open(channel, message) ? VMBUS_STATUS_SUCCESS
+								: VMBUS_STATUS_UNSUCCESSFUL,
+	};
 
 	(void)length;
-	if (channel) {
-		channel_open(channel, message);
-	}
+	bus_post(bus, &result, sizeof(result));
 }
 
 static void close_channel(struct vmbus *bus, const void *bytes, uint32_t length)

@@ -131,6 +131,28 @@ static void answers_to_nothing_are_ignored(void **state)
 	assert_int_equal(w->shutdown.ic.state, IC_NEGOTIATING);
 }
 
+/* Once a second, whether the guest answers or not: one that hangs for a year must not cost memory for each. */
+static void a_guest_that_reads_nothing_is_not_asked_for_ever(void **state)
+{
+	struct world *w = *state;
+	struct ic_heartbeat_service heartbeat = {0};
+	struct vmbus_offer offer;
+	unsigned asked = 0;
+
+	assert_int_equal(ic_offer(&heartbeat.ic, &ic_heartbeat_ops, w->guest.bus), 0);
+	assert_true(fake_offer(&w->guest, &offer));
+	assert_true(fake_open(&w->channel, &w->guest, &offer, 4));
+	negotiate(w, IC_VERSION(3, 0), IC_VERSION(3, 0));
+	for (unsigned second = 0; second < 2000; second++) {
+		ic_tick(&heartbeat.ic);
+	}
+	while (next(w)) {
+		asked++;
+	}
+	assert_in_range(asked, 1, 500);
+	vmbus_rescind(heartbeat.ic.channel);
+}
+
 static void the_layouts_are_those_of_linux(void **state)
 {
 	(void)state;
@@ -153,6 +175,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_guest_that_negotiated_can_be_asked, setup, teardown),
 	    cmocka_unit_test_setup_teardown(an_old_guest_is_not_asked_to_restart, setup, teardown),
 	    cmocka_unit_test_setup_teardown(answers_to_nothing_are_ignored, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_guest_that_reads_nothing_is_not_asked_for_ever, setup,
+					    teardown),
 	    cmocka_unit_test(the_layouts_are_those_of_linux),
 	};
 

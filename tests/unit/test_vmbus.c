@@ -303,15 +303,16 @@ static void wrong_opens_are_refused(void **state)
 				  .channel = w->offer.channel,
 				  .gpadl = 5,
 				  .host_ring_page = 2};
-	struct vmbus_open wrong[5] = {good, good, good, good, good};
+	struct vmbus_open wrong[6] = {good, good, good, good, good, good};
 
 	wrong[0].gpadl = 6;
 	wrong[1].host_ring_page = 3; /* leaves one page for the other ring */
 	wrong[2].host_ring_page = UINT32_MAX;
 	wrong[3].host_ring_page = 0;
 	wrong[4].target_vp = FAKE_CPUS;
+	wrong[5].channel = 200; /* which was never offered */
 	assert_true(fake_gpadl(&w->guest, w->offer.channel, 5, fake_frames(&w->guest, 4, NULL), 4));
-	for (unsigned i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 6; i++) {
 		const struct vmbus_open_result *result;
 
 		fake_post(&w->guest, &wrong[i], sizeof(wrong[i]));
