@@ -139,14 +139,26 @@ static unsigned reap(struct block_pool *pool)
 	return count;
 }
 
+/* False where the kernel did not take all of it. */
+static bool hand_over(struct block_pool *pool)
+{
+	if (pool->queued) {
+		io_uring_submit(&pool->ring->uring);
+		pool->queued = io_uring_sq_ready(&pool->ring->uring);
+	}
+	return !pool->queued;
+}
+
 void ring_turn(struct block_pool *pool)
 {
+	bool taken;
+
 	do {
-		if (pool->queued) {
-			pool->queued = 0;
-			io_uring_submit(&pool->ring->uring);
-		}
-	} while (reap(pool) || pool->queued);
+		taken = hand_over(pool);
+	} while (reap(pool) || (taken && pool->queued));
+	if (pool->queued) {
+		event_signal(pool->watch.fd); /* it has no memory now: again in the next turn */
+	}
 }
 
 static void ring_ready(void *context, uint32_t events)

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <seccomp.h>
@@ -301,6 +302,48 @@ static void a_read_past_the_files_end_is_the_librarys(void **state)
 	free(w);
 }
 
+/* The kernel's own function, which has no memory now and then. */
+static unsigned submits_to_fail;
+
+int io_uring_submit(struct io_uring *uring)
+{
+	static int (*submit)(struct io_uring * uring);
+
+	if (submits_to_fail) {
+		submits_to_fail--;
+		return -EAGAIN;
+	}
+	if (!submit) {
+		submit = (int (*)(struct io_uring *))dlsym(RTLD_NEXT, "io_uring_submit");
+	}
+	return submit(uring);
+}
+
+static void what_the_kernel_does_not_take_is_handed_over_again(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	int error = 1;
+	uint8_t memory[PAGE];
+	struct iovec iov = {memory, PAGE};
+	struct block_request request = {
+	    .block = &w->block, .length = PAGE, .iov = &iov, .iov_count = 1, .complete = done_once};
+
+	(void)state;
+	create(w, &ways[0]);
+	memcpy(memory, &error, sizeof(error));
+	submits_to_fail = 3;
+	block_submit(&request);
+	alarm(20);
+	while (w->block.in_flight) {
+		loop_turn(&w->loop, -1);
+	}
+	alarm(0);
+	assert_int_equal(submits_to_fail, 0);
+	assert_int_equal(memory[0], 0);
+	destroy(w);
+	free(w);
+}
+
 /* Reads or writes pages; true where the ring did it. */
 static bool by_ring_many(struct world *w, enum block_operation operation, uint32_t first,
 			 uint32_t count)
@@ -428,6 +471,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_is_written_is_read_back_by_whoever),
 	    cmocka_unit_test(a_read_past_the_files_end_is_the_librarys),
+	    cmocka_unit_test(what_the_kernel_does_not_take_is_handed_over_again),
 	    cmocka_unit_test(a_parents_pages_are_read_by_the_ring_until_they_are_written),
 	    cmocka_unit_test(without_permission_there_is_no_ring),
 	    cmocka_unit_test(the_ring_does_nothing_but_read_and_write),
