@@ -79,6 +79,15 @@ uint64_t cli_size(const char *text, struct argp_state *state)
 	return size;
 }
 
+uint32_t cli_size32(const char *text, struct argp_state *state)
+{
+	uint64_t size = cli_size(text, state);
+
+	if (size > UINT32_MAX)
+		argp_error(state, "\"%s\" is more than it can be", text);
+	return (uint32_t)size;
+}
+
 char *cli_human(uint64_t bytes, char *out)
 {
 	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
@@ -95,6 +104,19 @@ void cli_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
 	argp_err_exit_status = CLI_USAGE;
 	argp_parse(argp, argc, argv, 0, NULL, input);
+}
+
+/* A terminal obeys control characters: C0, DEL, and C1 as UTF-8 has them. What others wrote does not get to say them. */
+void cli_put_text(const char *text)
+{
+	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+		if (*c < 0x20 || *c == 0x7f)
+			putchar('?');
+		else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+			c++, putchar('?');
+		else
+			putchar(*c);
+	}
 }
 
 error_t cli_operands(int key, char *arg, struct argp_state *state, const char **const to[])

@@ -33,8 +33,13 @@ int cli_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool cli_read_size(const char *text, uint64_t *size);
 /* The same, and ends with a usage error where it is none. */
 uint64_t cli_size(const char *text, struct argp_state *state);
+/* The same for what has 32 bits. */
+uint32_t cli_size32(const char *text, struct argp_state *state);
 /* "1.5 GiB" into out[16], which is returned. */
 char *cli_human(uint64_t bytes, char *out);
+
+/* On standard output, without what a terminal would obey: for text out of an image or a guest. */
+void cli_put_text(const char *text);
 
 /* argp's parser with our exit code for wrong usage. */
 void cli_parse(const struct argp *argp, int argc, char **argv, void *input);

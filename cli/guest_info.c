@@ -14,7 +14,11 @@ static void show(struct json_object *info, const char *indent)
 			printf("%s%s:\n", indent, key);
 			show(value, "  ");
 		} else {
-			printf("%s%s: %s\n", indent, key, json_object_get_string(value));
+			fputs(indent, stdout);
+			cli_put_text(key);
+			fputs(": ", stdout);
+			cli_put_text(json_object_get_string(value));
+			putchar('\n');
 		}
 	}
 }

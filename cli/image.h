@@ -52,8 +52,8 @@ struct whole {
 	bool replace;
 };
 
-/* Refuses where path exists and replace is not set. Returns an exit code. */
-int whole_begin(struct whole *w, const char *path, bool replace);
+/* Refuses where path exists and replace is not set, or is in use, but by us as `source` (or NULL). Returns an exit code. */
+int whole_begin(struct whole *w, const char *path, bool replace, const char *source);
 /* Syncs the folder and gives the file its name; without replace fails where the name has been taken since. */
 int whole_commit(struct whole *w);
 void whole_drop(struct whole *w);

@@ -42,12 +42,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'f': a->from_format = arg; return 0;
 	case 'O': a->to_format = arg; return 0;
 	case OPT_FIXED: a->fixed = true; return 0;
-	case OPT_BLOCK: a->how.block_size = cli_size(arg, state); return 0;
-	case OPT_LOGICAL: a->how.logical_sector = cli_size(arg, state); return 0;
+	case OPT_BLOCK: a->how.block_size = cli_size32(arg, state); return 0;
+	case OPT_LOGICAL: a->how.logical_sector = cli_size32(arg, state); return 0;
 	case OPT_PROFILE: a->how.profile = img_profile(arg, state); return 0;
 	case OPT_PREALLOC: a->how.flags |= XD_CREATE_PREALLOC; return 0;
 	case OPT_SIZE: a->how.virtual_size = cli_size(arg, state); return 0;
-	case 'w': a->workers = cli_size(arg, state); return 0;
+	case 'w': a->workers = cli_size32(arg, state); return 0;
 	case 'F': a->force = true; return 0;
 	default: return cli_operands(key, arg, state, (const char **[]){&a->from, &a->to, NULL});
 	}
@@ -152,8 +152,6 @@ static int from_pipe(struct args *a, struct whole *file)
 	bool sized = a->how.virtual_size;
 	int r;
 
-	if (!a->how.format)
-		return cli_complain("a pipe can become raw, vhd or vhdx only");
 	if (!sized)
 		a->how.virtual_size = PIPE_START;
 	r = make_target(a, file, &err);
@@ -217,7 +215,7 @@ static int convert(struct args *a, struct source *from)
 		a->how.logical_sector = from->logical_sector;
 	if (!strcmp(a->to, "-"))
 		return to_stdout(a, from);
-	code = whole_begin(&file, a->to, a->force);
+	code = whole_begin(&file, a->to, a->force, a->from);
 	return code ? code : to_file(a, from, &file);
 }
 
@@ -237,7 +235,9 @@ int image_convert(int argc, char **argv)
 		if (!strcmp(a.to, "-"))
 			return cli_complain(
 			    "from a pipe to standard output: a file has to be between");
-		code = whole_begin(&file, a.to, a.force);
+		if (!a.how.format)
+			return cli_complain("a pipe can become raw, vhd or vhdx only");
+		code = whole_begin(&file, a.to, a.force, NULL);
 		return code ? code : from_pipe(&a, &file);
 	}
 	if ((code = open_source(&a, &from)))

@@ -31,9 +31,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'f': a->how.format = img_format(arg, state); return 0;
 	case OPT_FIXED: a->fixed = true; return 0;
-	case OPT_BLOCK: a->how.block_size = cli_size(arg, state); return 0;
-	case OPT_LOGICAL: a->how.logical_sector = cli_size(arg, state); return 0;
-	case OPT_PHYSICAL: a->how.physical_sector = cli_size(arg, state); return 0;
+	case OPT_BLOCK: a->how.block_size = cli_size32(arg, state); return 0;
+	case OPT_LOGICAL: a->how.logical_sector = cli_size32(arg, state); return 0;
+	case OPT_PHYSICAL: a->how.physical_sector = cli_size32(arg, state); return 0;
 	case OPT_PROFILE: a->how.profile = img_profile(arg, state); return 0;
 	case OPT_PREALLOC: a->preallocate = true; return 0;
 	case 'F': a->force = true; return 0;
@@ -61,7 +61,7 @@ int image_create(int argc, char **argv)
 		return cli_complain("%s: which format? Say -f raw, vhd or vhdx", a.path), CLI_USAGE;
 	a.fixed |= a.how.format == XD_FORMAT_RAW || a.how.profile == XD_PROFILE_AZURE;
 	a.how.type = a.fixed ? XD_TYPE_FIXED : XD_TYPE_DYNAMIC;
-	if ((code = whole_begin(&file, a.path, a.force)))
+	if ((code = whole_begin(&file, a.path, a.force, NULL)))
 		return code;
 	a.how.path = file.temporary;
 	a.how.flags = XD_CREATE_OVERWRITE | (a.preallocate ? XD_CREATE_PREALLOC : 0);

@@ -26,7 +26,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct args *a = state->input;
 
 	switch (key) {
-	case OPT_BLOCK: a->how.block_size = cli_size(arg, state); return 0;
+	case OPT_BLOCK: a->how.block_size = cli_size32(arg, state); return 0;
 	case OPT_PROFILE: a->how.profile = img_profile(arg, state); return 0;
 	case OPT_NAME: a->how.parent_path = arg; return 0;
 	case 'F': a->force = true; return 0;
@@ -68,7 +68,7 @@ int image_diff(int argc, char **argv)
 	real = realpath(a.parent, NULL);
 	if (!a.how.parent_path)
 		a.how.parent_path = real ? real : a.parent;
-	code = whole_begin(&file, a.child, a.force);
+	code = whole_begin(&file, a.child, a.force, NULL);
 	if (!code) {
 		a.how.path = file.temporary;
 		code = xd_create(&a.how, &err) ? img_fail(a.child, &err) : CLI_OK;

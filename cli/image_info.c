@@ -129,7 +129,14 @@ static void print_value(const char *key, json_object *value)
 	else if (json_object_is_type(value, json_type_boolean))
 		printf("%s", json_object_get_boolean(value) ? "yes" : "no");
 	else
-		printf("%s", json_object_get_string(value));
+		cli_put_text(json_object_get_string(value));
+}
+
+static void print_text(int indent, const char *key, json_object *value)
+{
+	printf("%*s%s: ", indent, "", key);
+	cli_put_text(json_object_get_string(value));
+	putchar('\n');
 }
 
 static void print(json_object *layer, int indent)
@@ -144,8 +151,7 @@ static void print(json_object *layer, int indent)
 		}
 		if (json_object_is_type(value, json_type_array)) {
 			for (size_t i = 0; i < json_object_array_length(value); i++)
-				printf("%*s%s: %s\n", indent, "", key,
-				       json_object_get_string(json_object_array_get_idx(value, i)));
+				print_text(indent, key, json_object_array_get_idx(value, i));
 			continue;
 		}
 		printf("%*s%s: ", indent, "", key);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* xenolith: the command. A new verb is a line in the table, and a file. */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,8 +69,14 @@ int main(int argc, char **argv)
 	};
 	static char name[] = "xenolith";
 
+	int code;
+
 	if (argc)
 		argv[0] = name;
-	return cli_dispatch(commands, "Xen PV guests in Viridian partitions, and their disks.",
+	signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error like a full disk */
+	code = cli_dispatch(commands, "Xen PV guests in Viridian partitions, and their disks.",
 			    argc, argv);
+	if ((fflush(stdout) || ferror(stdout)) && !code)
+		code = cli_complain("standard output: %s", strerror(errno));
+	return code;
 }

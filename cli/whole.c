@@ -25,7 +25,27 @@ static mode_t mode_for(const struct stat *old)
 	return old ? old->st_mode & 0777 : 0666 & ~mask;
 }
 
-int whole_begin(struct whole *w, const char *path, bool replace)
+static bool is_file(const char *path, const struct stat *st)
+{
+	struct stat other;
+
+	return path && !stat(path, &other) && other.st_dev == st->st_dev &&
+	       other.st_ino == st->st_ino;
+}
+
+/* A guest, say, that would go on with a file that no longer has a name. */
+static bool in_use(const char *path)
+{
+	struct xd_error err;
+	struct xd_io io;
+	int r = xd_io_open_file(path, XD_IO_WRITE, &io, &err);
+
+	if (!r)
+		io.ops->close(io.ctx);
+	return r == XD_E_BUSY;
+}
+
+int whole_begin(struct whole *w, const char *path, bool replace, const char *source)
 {
 	const char *slash = strrchr(path, '/');
 	int folder = slash ? slash + 1 - path : 0, fd;
@@ -38,6 +58,8 @@ int whole_begin(struct whole *w, const char *path, bool replace)
 		return cli_complain("%s is no file", path);
 	if (exists && !replace)
 		return refuse(path);
+	if (exists && !is_file(source, &st) && in_use(path))
+		return cli_complain("%s: in use by another program", path);
 	if ((size_t)snprintf(w->temporary, sizeof(w->temporary), "%.*s.%s.XXXXXX", folder, path,
 			     path + folder) >= sizeof(w->temporary))
 		return cli_complain("%s: the path is too long", path);
@@ -64,10 +86,20 @@ static int sync_folder(const char *path)
 	return r;
 }
 
+/* Where the file system cannot rename without replacing (NFS), a second name is as good; then the first one goes. */
+static int give_name(const struct whole *w)
+{
+	if (!renameat2(AT_FDCWD, w->temporary, AT_FDCWD, w->path,
+		       w->replace ? 0 : RENAME_NOREPLACE))
+		return 0;
+	if (w->replace || errno != EINVAL)
+		return -1;
+	return link(w->temporary, w->path) ? -1 : unlink(w->temporary);
+}
+
 int whole_commit(struct whole *w)
 {
-	if (renameat2(AT_FDCWD, w->temporary, AT_FDCWD, w->path,
-		      w->replace ? 0 : RENAME_NOREPLACE)) {
+	if (give_name(w)) {
 		int code = errno == EEXIST ? refuse(w->path)
 					   : cli_complain("%s: %s", w->path, strerror(errno));
 
