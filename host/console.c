@@ -184,6 +184,9 @@ static void input_drained(void *context, uint32_t events)
 
 	(void)events;
 	event_take(console->drained.fd);
+	if (console->drained_too) {
+		console->drained_too(console->context);
+	}
 	if (console->input.fd >= 0) {
 		set_reading(console, true);
 	}

@@ -21,6 +21,8 @@ struct console {
 	void *context;
 	/* Every byte that the guest wrote, after this terminal has it; NULL: nobody else listens. */
 	void (*tap)(void *context, const uint8_t *bytes, size_t count);
+	/* The guest has read all input; NULL: nobody else has any. */
+	void (*drained_too)(void *context);
 
 	struct loop_watch input;
 	struct loop_watch output;   /* eventfd: the buffer is no longer empty */

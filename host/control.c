@@ -18,6 +18,7 @@ struct client {
 	struct loop_watch watch; /* fd -1: free */
 	bool console;
 	struct control_files files;
+	/* A line so far; of a console, input that the guest has no room for, and until it has, no more is read. */
 	size_t used;
 	char line[CONTROL_LINE_MAX];
 };
@@ -100,9 +101,49 @@ static void obey(struct client *client, char *line)
 	close_files(&client->files);
 }
 
+static size_t give_input(const struct client *client, const char *bytes, size_t count)
+{
+	const struct control *control = client->control;
+
+	return control->ops->input(control->context, (const uint8_t *)bytes, count);
+}
+
+static void take_input(struct client *client, const char *bytes, size_t count)
+{
+	size_t taken = give_input(client, bytes, count);
+
+	if (taken < count) {
+		client->used = count - taken;
+		memcpy(client->line, bytes + taken, client->used);
+		loop_remove(client->control->loop, &client->watch);
+	}
+}
+
+void control_input_drained(struct control *control)
+{
+	for (unsigned i = 0; i < CONTROL_MAX_CLIENTS; i++) {
+		struct client *client = &control->client[i];
+		size_t taken;
+
+		if (client->watch.fd < 0 || !client->console || !client->used) {
+			continue;
+		}
+		taken = give_input(client, client->line, client->used);
+		client->used -= taken;
+		memmove(client->line, client->line + taken, client->used);
+		if (!client->used) {
+			loop_add(control->loop, &client->watch, EPOLLIN);
+		}
+	}
+}
+
 static void take_line(struct client *client, const char *bytes, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
+		if (client->console) {
+			take_input(client, bytes + i, count - i);
+			return;
+		}
 		if (bytes[i] == '\n') {
 			client->line[client->used] = '\0';
 			client->used = 0;
@@ -172,12 +213,7 @@ static void client_ready(void *context, uint32_t events)
 		}
 		return;
 	}
-	if (client->console) {
-		client->control->ops->input(client->control->context, (const uint8_t *)bytes,
-					    (size_t)count);
-	} else {
-		take_line(client, bytes, (size_t)count);
-	}
+	take_line(client, bytes, (size_t)count);
 }
 
 static void connection(void *context, uint32_t events)

@@ -32,7 +32,7 @@ struct control_ops {
 	/* A verb with its argument, "" where there is none, which may be written to. A new object: the answer. */
 	struct json_object *(*obey)(void *context, const char *verb, char *argument,
 				    struct control_files *files);
-	/* Input for the guest's console; returns how much of it was taken. */
+	/* Input for the guest's console; returns how much of it was taken. The rest waits for control_input_drained(). */
 	size_t (*input)(void *context, const uint8_t *bytes, size_t count);
 };
 
@@ -50,6 +50,8 @@ void control_unlisten(int listener, const char *name);
 struct control *control_create(struct loop *loop, int listener, const struct control_ops *ops,
 			       void *context);
 void control_destroy(struct control *control);
+/* The guest's console has room for input again. */
+void control_input_drained(struct control *control);
 /* Console output, to every client that asked for the console. One that does not read loses it. */
 void control_console(struct control *control, const uint8_t *bytes, size_t count);
 

@@ -230,6 +230,15 @@ static void console_tap(void *context, const uint8_t *bytes, size_t count)
 	}
 }
 
+static void console_drained(void *context)
+{
+	struct machine *machine = context;
+
+	if (machine->control) {
+		control_input_drained(machine->control);
+	}
+}
+
 static struct json_object *obey(void *context, const char *verb, char *argument,
 				struct control_files *files)
 {
@@ -265,6 +274,7 @@ int machine_init_control(struct machine *machine)
 
 	machine->started = monotonic_seconds();
 	machine->console.tap = console_tap;
+	machine->console.drained_too = console_drained;
 	machine->control = control_create(&machine->loop, machine->config->control, &ops, machine);
 	return machine->control ? 0 : -1;
 }

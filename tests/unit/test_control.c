@@ -23,6 +23,8 @@ struct world {
 	char verb[64], argument[256];
 	unsigned obeyed, files, keep;
 	int kept;
+	size_t room; /* for the console's input */
+	char got[8192];
 };
 
 static struct json_object *obey(void *context, const char *verb, char *argument,
@@ -45,7 +47,9 @@ static size_t input(void *context, const uint8_t *bytes, size_t count)
 {
 	struct world *w = context;
 
-	snprintf(w->argument, sizeof(w->argument), "%.*s", (int)count, (const char *)bytes);
+	count = count < w->room ? count : w->room;
+	strncat(w->got, (const char *)bytes, count);
+	w->room -= count;
 	return count;
 }
 
@@ -74,6 +78,7 @@ static int setup(void **state)
 
 	*state = w;
 	w->kept = -1;
+	w->room = sizeof(w->got);
 	snprintf(w->name, sizeof(w->name), "test-%d", (int)getpid());
 	assert_int_equal(loop_init(&w->loop), 0);
 	w->listener = control_listen(w->name);
@@ -219,8 +224,32 @@ static void after_console_the_connection_carries_it(void **state)
 	control_console(w->control, (const uint8_t *)"login: ", 7);
 	assert_hears(w, "login: ");
 	say(w, "root");
-	assert_string_equal(w->argument, "root");
+	assert_string_equal(w->got, "root");
 	assert_int_equal(w->obeyed, 0);
+}
+
+/* What is pasted is more than the guest's port holds. */
+static void input_waits_for_the_guest_and_comes_whole(void **state)
+{
+	struct world *w = *state;
+	char text[5000];
+	unsigned times = 0;
+
+	for (unsigned i = 0; i < sizeof(text); i++) {
+		text[i] = (char)('a' + i % 26);
+	}
+	text[sizeof(text) - 1] = '\0';
+	w->room = 3;
+	say(w, "console\nfirst");
+	assert_string_equal(w->got, "fir");
+	say(w, text);
+	while (strlen(w->got) < 5 + strlen(text) && times++ < 100) {
+		w->room = 100;
+		control_input_drained(w->control);
+		pump(w);
+	}
+	assert_memory_equal(w->got, "first", 5);
+	assert_string_equal(w->got + 5, text);
 }
 
 static void a_name_is_one_guests_alone(void **state)
@@ -294,6 +323,7 @@ int main(void)
 	    TEST(more_files_than_fit_are_closed_too),
 	    TEST(files_of_a_client_that_leaves_are_closed),
 	    TEST(after_console_the_connection_carries_it),
+	    TEST(input_waits_for_the_guest_and_comes_whole),
 	    TEST(a_name_is_one_guests_alone),
 	    TEST(a_name_stays_a_guests_through_its_resets),
 	    TEST(what_a_killed_host_left_is_in_nobodys_way),
