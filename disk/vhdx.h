@@ -89,6 +89,7 @@ struct vhdx_pending {
 	uint32_t writers;
 	bool anchored;  /* the space was the block's before: a failed write gives nothing back */
 	bool published; /* a BAT entry names it now */
+	bool given_up;  /* the block was trimmed since: whoever still writes wrote before that */
 };
 
 struct vhdx {
@@ -372,6 +373,8 @@ int vhdx_cut_tail(struct vhdx *v, struct xd_error *err);
 
 int vhdx_check_sectors(const struct vhdx *v, uint64_t offset, uint64_t length,
 		       struct xd_error *err);
+/* The block's space is given up: no write that is still under way names it again, and later ones get new space. Under lock. */
+void vhdx_give_up_pending(struct vhdx *v, uint64_t block);
 /* Writes one piece of one block; slice NULL: zeros. For disk/vhdx_trim.c. */
 int vhdx_write_block(struct vhdx *v, uint64_t block, uint64_t in_block, uint64_t length,
 		     const struct xd_slice *slice, struct xd_error *err);

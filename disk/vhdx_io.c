@@ -101,9 +101,17 @@ static struct vhdx_pending *find_pending(struct vhdx *v, uint64_t block)
 {
 	struct vhdx_pending *p = v->pending;
 
-	while (p && p->block != block)
+	while (p && (p->block != block || p->given_up))
 		p = p->next;
 	return p;
+}
+
+void vhdx_give_up_pending(struct vhdx *v, uint64_t block)
+{
+	struct vhdx_pending *p = find_pending(v, block);
+
+	if (p)
+		p->given_up = true;
 }
 
 static int join_pending(struct vhdx *v, uint64_t block, uint64_t entry, struct vhdx_pending **out,
@@ -191,7 +199,7 @@ static int publish(struct vhdx *v, struct vhdx_pending *p, uint64_t in_block, ui
 	bool dropped;
 	int ret = vhdx_reserve(v, VHDX_MAX_STEP, &dropped, err);
 
-	if (ret || (ret = vhdx_bat_get(v, index, &entry, err)))
+	if (ret || p->given_up || (ret = vhdx_bat_get(v, index, &entry, err)))
 		return ret;
 	if (vhdx_bat_state(entry) == VHDX_BLOCK_PARTIALLY_PRESENT)
 		return set_sectors(v, block, in_block, length, err);

@@ -46,6 +46,8 @@ static int give_block(struct vhdx *v, uint64_t block, uint32_t state, struct xd_
 
 		ret = vhdx_bat_set(v, index, kept | state, err);
 		if (!ret && vhdx_bat_has_data(entry))
+			vhdx_give_up_pending(v, block);
+		if (!ret && vhdx_bat_has_data(entry))
 			ret = vhdx_space_give(v, vhdx_bat_offset(entry), v->block_size, err);
 	}
 	pthread_mutex_unlock(&v->lock);
