@@ -153,6 +153,10 @@ int xd_rebase(struct xd_image *image, struct xd_image *parent, const char *path,
 	err = err ? err : &unused;
 	if (image->type != XD_TYPE_DIFF)
 		return xd_fail(err, XD_E_INVAL, XD_NO_OFFSET, "not a differencing image");
+	if (!image->parent)
+		return xd_fail(
+		    err, XD_E_PARENT, XD_NO_OFFSET,
+		    "what the disk holds is the parent's too, and the parent is not open");
 	buf = malloc(2 * CHUNK);
 	if (!buf)
 		return xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "out of memory");

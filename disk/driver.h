@@ -162,6 +162,8 @@ int xd_io_size(const struct xd_io *io, uint64_t *size, struct xd_error *err);
 int xd_io_truncate(const struct xd_io *io, uint64_t size, struct xd_error *err);
 /* Zeros a range that lies within the store: punches, or writes zeros where the store cannot punch. */
 int xd_io_zero(const struct xd_io *io, uint64_t offset, uint64_t length, struct xd_error *err);
+/* Gives the range's space back where the store can; else it stays as it is, as zeros would take what they should give. */
+int xd_io_discard(const struct xd_io *io, uint64_t offset, uint64_t length, struct xd_error *err);
 /* See xd_io_ops.extent; where the store cannot tell, all data. */
 void xd_io_extent(const struct xd_io *io, uint64_t offset, uint64_t *length, bool *hole);
 

@@ -138,6 +138,13 @@ int xd_io_zero(const struct xd_io *io, uint64_t offset, uint64_t length, struct 
 	return r < 0 ? xd_fail_io(err, r, offset, "punching a hole") : 0;
 }
 
+int xd_io_discard(const struct xd_io *io, uint64_t offset, uint64_t length, struct xd_error *err)
+{
+	int r = io->ops->punch ? io->ops->punch(io->ctx, offset, length) : -EOPNOTSUPP;
+
+	return r < 0 && r != -EOPNOTSUPP ? xd_fail_io(err, r, offset, "punching a hole") : 0;
+}
+
 void xd_io_extent(const struct xd_io *io, uint64_t offset, uint64_t *length, bool *hole)
 {
 	uint64_t asked = *length;

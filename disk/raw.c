@@ -21,9 +21,7 @@ static int raw_open(struct xd_image *image, struct xd_error *err)
 
 static int raw_close(struct xd_image *image, struct xd_error *err)
 {
-	(void)image;
-	(void)err;
-	return 0;
+	return image->flags & XD_OPEN_WRITE ? xd_io_flush(&image->io, err) : 0;
 }
 
 static int raw_create(const struct xd_create *how, const struct xd_io *io, struct xd_error *err)
@@ -57,6 +55,12 @@ static int raw_writev(struct xd_image *image, const struct xd_slice *slice, uint
 static int raw_zero(struct xd_image *image, uint64_t offset, uint64_t length, struct xd_error *err)
 {
 	return xd_io_zero(&image->io, offset, length, err);
+}
+
+static int raw_discard(struct xd_image *image, uint64_t offset, uint64_t length,
+		       struct xd_error *err)
+{
+	return xd_io_discard(&image->io, offset, length, err);
 }
 
 static int raw_flush(struct xd_image *image, struct xd_error *err)
@@ -98,7 +102,7 @@ const struct xd_driver xd_raw_driver = {
     .map = raw_map,
     .writev = raw_writev,
     .zero = raw_zero,
-    .discard = raw_zero,
+    .discard = raw_discard,
     .flush = raw_flush,
     .info = raw_info,
     .resize = raw_resize,

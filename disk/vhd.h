@@ -217,6 +217,8 @@ int vhd_writev(struct xd_image *image, const struct xd_slice *slice, uint64_t of
 	       struct xd_error *err);
 int vhd_zero(struct xd_image *image, uint64_t offset, uint64_t length, struct xd_error *err);
 int vhd_discard(struct xd_image *image, uint64_t offset, uint64_t length, struct xd_error *err);
+/* What this layer stores of the range is zero afterwards. */
+int vhd_clear(struct xd_image *image, uint64_t offset, uint64_t length, struct xd_error *err);
 int vhd_flush(struct xd_image *image, struct xd_error *err);
 int vhd_create(const struct xd_create *how, const struct xd_io *io, struct xd_error *err);
 int vhd_parent_candidates(struct xd_image *image, xd_candidate_fn fn, void *ctx);

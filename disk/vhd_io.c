@@ -189,7 +189,10 @@ int vhd_zero(struct xd_image *image, uint64_t offset, uint64_t length, struct xd
 }
 
 /* Only what this layer stores can be given back; a child's other sectors stay as they are. */
-int vhd_discard(struct xd_image *image, uint64_t offset, uint64_t length, struct xd_error *err)
+static int each_stored(struct xd_image *image, uint64_t offset, uint64_t length,
+		       int (*fn)(const struct xd_io *io, uint64_t offset, uint64_t length,
+				 struct xd_error *err),
+		       struct xd_error *err)
 {
 	int r = 0;
 
@@ -198,11 +201,21 @@ int vhd_discard(struct xd_image *image, uint64_t offset, uint64_t length, struct
 
 		r = vhd_map(image, offset, length, &run, err);
 		if (!r && run.kind == XD_KIND_DATA)
-			r = xd_io_zero(&image->io, run.file_offset, run.length, err);
+			r = fn(&image->io, run.file_offset, run.length, err);
 		offset += run.length;
 		length -= run.length;
 	}
 	return r;
+}
+
+int vhd_discard(struct xd_image *image, uint64_t offset, uint64_t length, struct xd_error *err)
+{
+	return each_stored(image, offset, length, xd_io_discard, err);
+}
+
+int vhd_clear(struct xd_image *image, uint64_t offset, uint64_t length, struct xd_error *err)
+{
+	return each_stored(image, offset, length, xd_io_zero, err);
 }
 
 int vhd_flush(struct xd_image *image, struct xd_error *err)

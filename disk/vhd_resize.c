@@ -36,12 +36,20 @@ static int store_size(struct xd_image *image, uint64_t size, struct xd_error *er
 static int resize_fixed(struct xd_image *image, uint64_t size, struct xd_error *err)
 {
 	struct vhd *v = vhd_of(image);
+	const struct vhd_footer was_footer = v->footer;
 	uint64_t old = v->footer_at, was = image->virtual_size, end;
 	int r = xd_io_size(&image->io, &end, err);
 
+	if (r)
+		return r;
 	v->footer_at = size;
-	if (r || (r = store_size(image, size, err)) ||
-	    (r = xd_io_truncate(&image->io, size + sizeof(v->footer), err)))
+	if ((r = store_size(image, size, err))) {
+		/* What lies there is the old one's place still: the next resize is to clear it. */
+		v->footer_at = old;
+		v->footer = was_footer;
+		return r;
+	}
+	if ((r = xd_io_truncate(&image->io, size + sizeof(v->footer), err)))
 		return r;
 	if (size > was && old < size)
 		r = xd_io_zero(&image->io, old, xd_min(end, size) - old, err);
@@ -105,7 +113,7 @@ static int clear_past_end(struct xd_image *image, uint64_t size, struct xd_error
 	struct vhd *v = vhd_of(image);
 	uint64_t end = xd_min(xd_align_up(size, v->block_size), image->virtual_size);
 
-	return end > size ? vhd_discard(image, size, end - size, err) : 0;
+	return end > size ? vhd_clear(image, size, end - size, err) : 0;
 }
 
 static int shrink_table(struct xd_image *image, uint32_t blocks, struct xd_error *err)

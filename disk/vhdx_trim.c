@@ -62,8 +62,6 @@ static int punch_part(struct vhdx *v, uint64_t block, uint64_t in_block, uint64_
 	uint64_t entry;
 	int ret;
 
-	if (!v->io->ops->punch)
-		return 0;
 	pthread_mutex_lock(&v->lock);
 	epoch = xd_user_enter(v->image);
 	ret = vhdx_bat_get(v, vhdx_bat_index(v, block), &entry, err);
@@ -71,7 +69,7 @@ static int punch_part(struct vhdx *v, uint64_t block, uint64_t in_block, uint64_
 		ret = vhdx_bat_validate(v, block, entry, err);
 	pthread_mutex_unlock(&v->lock);
 	if (!ret && vhdx_bat_state(entry) == VHDX_BLOCK_FULLY_PRESENT)
-		ret = xd_io_zero(v->io, vhdx_bat_offset(entry) + in_block, length, err);
+		ret = xd_io_discard(v->io, vhdx_bat_offset(entry) + in_block, length, err);
 	xd_user_leave(v->image, epoch);
 	return ret;
 }

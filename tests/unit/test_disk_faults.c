@@ -265,6 +265,98 @@ static void vhdx_survives_each_fault(void **state)
 	each_fault(XD_FORMAT_VHDX, XD_TYPE_FIXED);
 }
 
+/* --- stores that can do less --------------------------------------------------------------------------------------------- */
+
+static int punch_not(void *ctx, uint64_t offset, uint64_t length)
+{
+	(void)ctx, (void)offset, (void)length;
+	return -EOPNOTSUPP;
+}
+
+/* A guest's fstrim on NFS: to write zeros would take the space that was to be given back. */
+static void a_discard_writes_nothing_where_no_hole_can_be_made(void **state)
+{
+	static const enum xd_format formats[] = {XD_FORMAT_RAW, XD_FORMAT_VHD, XD_FORMAT_VHDX};
+	struct xd_io_ops ops = faulty_ops;
+	uint8_t data[4096];
+
+	(void)state;
+	ops.punch = punch_not;
+	memset(data, 7, sizeof(data));
+	faulty.fail_at = 0;
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		struct xd_create how = {.io = {&ops, NULL},
+					.format = formats[i],
+					.type = i ? XD_TYPE_DYNAMIC : XD_TYPE_FIXED,
+					.virtual_size = 8 * MIB};
+		struct xd_image *image;
+		unsigned int calls;
+
+		OK(xd_io_open_memory(&faulty.under, &err));
+		OK(xd_create(&how, &err));
+		OK(xd_open_with(&(struct xd_open){.io = {&ops, NULL},
+						  .format = formats[i],
+						  .flags = XD_OPEN_WRITE},
+				&image, &err));
+		OK(xd_write(image, data, sizeof(data), MIB, &err));
+		OK(xd_flush(image, &err));
+		calls = faulty.calls;
+		OK(xd_discard(image, MIB, sizeof(data), &err));
+		assert_int_equal(faulty.calls, calls);
+		OK(xd_close(image, &err));
+		faulty.under.ops->close(faulty.under.ctx);
+	}
+}
+
+/* What a closed disk holds is there: also a raw one's, which has nothing else to do then. */
+static void closing_flushes_and_says_where_it_could_not(void **state)
+{
+	struct xd_create how = {
+	    .io = {&faulty_ops, NULL}, .format = XD_FORMAT_RAW, .virtual_size = MIB};
+	struct xd_image *image;
+
+	(void)state;
+	faulty.fail_at = 0;
+	OK(xd_io_open_memory(&faulty.under, &err));
+	OK(xd_create(&how, &err));
+	image = open_it(XD_FORMAT_RAW, 0);
+	OK(xd_close(image, &err));
+	image = open_it(XD_FORMAT_RAW, XD_OPEN_WRITE);
+	faulty.calls = 0;
+	faulty.fail_at = 1;
+	faulty.for_good = true;
+	FAILS(XD_E_IO, xd_close(image, &err));
+	faulty.under.ops->close(faulty.under.ctx);
+}
+
+/* Growth of a fixed disk that failed, and then another one: nothing of the old footer is in the disk. */
+static void a_fixed_disk_grows_with_zeros_after_growth_that_failed(void **state)
+{
+	struct xd_create how = {.io = {&faulty_ops, NULL},
+				.format = XD_FORMAT_VHD,
+				.type = XD_TYPE_FIXED,
+				.virtual_size = MIB};
+	uint8_t sector[512], zeros[512] = {0};
+	struct xd_image *image;
+
+	(void)state;
+	faulty.fail_at = 0;
+	OK(xd_io_open_memory(&faulty.under, &err));
+	OK(xd_create(&how, &err));
+	image = open_it(XD_FORMAT_VHD, XD_OPEN_WRITE);
+	faulty.calls = 0;
+	faulty.fail_at = 1;
+	faulty.for_good = false;
+	FAILS(XD_E_IO, xd_resize(image, 2 * MIB, 0, &err));
+	OK(xd_resize(image, 3 * MIB, 0, &err));
+	for (uint64_t at = MIB; at < 3 * MIB; at += sizeof(sector)) {
+		OK(xd_read(image, sector, sizeof(sector), at, &err));
+		assert_memory_equal(sector, zeros, sizeof(sector));
+	}
+	OK(xd_close(image, &err));
+	faulty.under.ops->close(faulty.under.ctx);
+}
+
 /* --- files -------------------------------------------------------------------------------------------------------------- */
 
 static void a_flush_of_a_file_that_failed_fails_for_good(void **state)
@@ -301,6 +393,9 @@ int main(void)
 	    cmocka_unit_test(vhd_survives_each_fault),
 	    cmocka_unit_test(new_blocks_read_as_zero_after_growth_that_failed),
 	    cmocka_unit_test(vhdx_survives_each_fault),
+	    cmocka_unit_test(a_discard_writes_nothing_where_no_hole_can_be_made),
+	    cmocka_unit_test(closing_flushes_and_says_where_it_could_not),
+	    cmocka_unit_test(a_fixed_disk_grows_with_zeros_after_growth_that_failed),
 	    cmocka_unit_test(a_flush_of_a_file_that_failed_fails_for_good),
 	};
 
