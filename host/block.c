@@ -35,7 +35,7 @@ int block_open(struct block *block, struct block_pool *pool, const struct block_
 	}
 	measure(block);
 	if (block->size == 0) {
-		block_close(block);
+		block_close(block, NULL);
 		snprintf(error->message, sizeof(error->message), "has not even one sector");
 		return -1;
 	}
@@ -124,17 +124,21 @@ void block_drain(struct block *block)
 	}
 }
 
-void block_close(struct block *block)
+int block_close(struct block *block, struct xd_error *error)
 {
-	struct xd_error error;
+	struct xd_error own;
+	int result;
 
+	error = error ? error : &own;
 	if (!block->image) {
-		return;
+		return 0;
 	}
 	block_drain(block);
 	extents_destroy(&block->extents);
-	if (xd_close(block->image, &error) < 0) {
-		say_warning("%s", error.message);
+	result = xd_close(block->image, error);
+	if (result < 0) {
+		say_warning("%s", error->message);
 	}
 	block->image = NULL;
+	return result < 0 ? -1 : 0;
 }

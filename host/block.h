@@ -100,8 +100,8 @@ struct block_source {
 /* 0, or -1 and why in *error. */
 int block_open(struct block *block, struct block_pool *pool, const struct block_source *source,
 	       struct xd_error *error);
-/* Waits for what is in flight, flushes, closes. */
-void block_close(struct block *block);
+/* Waits for what is in flight, flushes, closes. 0, or -1 and in *error (unless NULL) what may be lost, which is told too. */
+int block_close(struct block *block, struct xd_error *error);
 void block_submit(struct block_request *request);
 /* Makes the disk larger, with nothing in flight. 0, or -1 and why in *error; smaller is refused. */
 int block_grow(struct block *block, uint64_t size, struct xd_error *error);

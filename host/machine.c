@@ -377,7 +377,7 @@ static void destroy(struct machine *machine)
 		storvsp_destroy(machine->ide[i]);
 	}
 	for (unsigned i = 0; i < MACHINE_MAX_DISKS; i++) {
-		block_close(&machine->block[i]);
+		block_close(&machine->block[i], NULL);
 	}
 	block_pool_destroy(&machine->block_pool);
 	for (unsigned i = 0; i < MACHINE_MAX_CPUS; i++) {

@@ -132,7 +132,9 @@ struct json_object *machine_detach(struct machine *machine, char *argument,
 {
 	char *end;
 	int lun = used_lun(machine, argument, &end);
+	struct json_object *answer;
 	struct machine_disk *disk;
+	struct xd_error error;
 
 	(void)files;
 	if (lun < 0 || *end) {
@@ -140,10 +142,13 @@ struct json_object *machine_detach(struct machine *machine, char *argument,
 	}
 	disk = &machine->config->disk[lun];
 	storvsp_remove(machine->storvsp, (unsigned)lun);
-	block_close(&machine->block[lun]);
+	answer = block_close(&machine->block[lun], &error) < 0
+		     ? control_refuse("%s is detached, and may lack what the guest wrote last: %s",
+				      disk->path, error.message)
+		     : control_done();
 	disk_files_destroy(disk->files);
 	*disk = (struct machine_disk){0};
-	return control_done();
+	return answer;
 }
 
 struct json_object *machine_resize(struct machine *machine, char *argument,

@@ -63,7 +63,7 @@ void server_destroy(struct server *s)
 	storvsp_destroy(s->controller);
 	for (unsigned lun = 0; lun < SCSI_MAX_LUNS; lun++) {
 		if (s->fd[lun] > 0) {
-			block_close(&s->disk[lun]);
+			block_close(&s->disk[lun], NULL);
 			close(s->fd[lun]);
 		}
 	}
@@ -101,7 +101,7 @@ void server_insert(struct server *s, unsigned lun, size_t bytes, enum server_dis
 void server_remove(struct server *s, unsigned lun)
 {
 	storvsp_remove(s->controller, lun);
-	block_close(&s->disk[lun]);
+	block_close(&s->disk[lun], NULL);
 	close(s->fd[lun]);
 	s->fd[lun] = 0;
 }

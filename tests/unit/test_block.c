@@ -133,7 +133,7 @@ static void destroy(struct world *w)
 	for (unsigned i = 0; i < MOST; i++) {
 		free(w->slot[i].memory);
 	}
-	block_close(&w->block);
+	block_close(&w->block, NULL);
 	block_pool_destroy(&w->pool);
 	ring_destroy(w->ring);
 	loop_destroy(&w->loop);
@@ -299,6 +299,25 @@ static void a_read_past_the_files_end_is_the_librarys(void **state)
 	block_drain(&w->block);
 	assert_int_equal(memory[100], 0);
 	destroy(w);
+	free(w);
+}
+
+/* Who takes a disk away hears of it where what the guest wrote may not be there. */
+static void a_disk_that_cannot_be_flushed_closes_with_an_error(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct xd_error error;
+	int ends[2];
+
+	(void)state;
+	create(w, &ways[0]);
+	assert_int_equal(pipe(ends), 0);
+	assert_true(dup2(ends[0], xd_get_fd(w->block.image)) >= 0);
+	assert_int_equal(block_close(&w->block, &error), -1);
+	assert_int_equal(error.code, XD_E_IO);
+	destroy(w);
+	close(ends[0]);
+	close(ends[1]);
 	free(w);
 }
 
@@ -471,6 +490,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_is_written_is_read_back_by_whoever),
 	    cmocka_unit_test(a_read_past_the_files_end_is_the_librarys),
+	    cmocka_unit_test(a_disk_that_cannot_be_flushed_closes_with_an_error),
 	    cmocka_unit_test(what_the_kernel_does_not_take_is_handed_over_again),
 	    cmocka_unit_test(a_parents_pages_are_read_by_the_ring_until_they_are_written),
 	    cmocka_unit_test(without_permission_there_is_no_ring),

@@ -134,8 +134,8 @@ static int teardown(void **state)
 	vmbus_destroy(w->guest.bus);
 	w->guest.bus = NULL;
 	storvsp_destroy(w->controller);
-	block_close(&w->disk);
-	block_close(&w->second);
+	block_close(&w->disk, NULL);
+	block_close(&w->second, NULL);
 	block_pool_destroy(&w->pool);
 	fake_destroy(&w->guest);
 	close(w->fd);
@@ -309,7 +309,7 @@ static void a_read_only_disk_refuses_writes(void **state)
 	struct world *w = *state;
 
 	storvsp_remove(w->controller, 0);
-	block_close(&w->disk);
+	block_close(&w->disk, NULL);
 	open_disk(w, &w->disk, true);
 	assert_true(storvsp_insert(w->controller, 0, &w->disk, false));
 	take_notification(w);
