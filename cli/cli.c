@@ -70,6 +70,17 @@ bool cli_read_size(const char *text, uint64_t *size)
 	return true;
 }
 
+bool cli_read_memory(const char *text, uint64_t *size)
+{
+	bool bare = !text[strspn(text, "0123456789")];
+
+	if (!cli_read_size(text, size) || (bare && *size >> 43))
+		return false;
+	if (bare)
+		*size <<= 20;
+	return true;
+}
+
 uint64_t cli_size(const char *text, struct argp_state *state)
 {
 	uint64_t size = 0;

@@ -31,7 +31,9 @@ int cli_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* "10G", "1.5TiB", "512": bytes; powers of 1024. False where it is none. */
 bool cli_read_size(const char *text, uint64_t *size);
-/* The same, and ends with a usage error where it is none. */
+/* The same for memory, of which a number alone counts MiB. */
+bool cli_read_memory(const char *text, uint64_t *size);
+/* As cli_read_size(), and ends with a usage error where it is none. */
 uint64_t cli_size(const char *text, struct argp_state *state);
 /* The same for what has 32 bits. */
 uint32_t cli_size32(const char *text, struct argp_state *state);

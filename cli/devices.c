@@ -268,7 +268,7 @@ int cli_memory(int argc, char **argv)
 	uint64_t size;
 
 	guest_parse(&usage, argc, argv, &request);
-	if (!cli_read_size(request.word[0], &size)) {
+	if (!cli_read_memory(request.word[0], &size)) {
 		cli_complain("%s: no size", request.word[0]);
 		return CLI_USAGE;
 	}

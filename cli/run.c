@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/run.h"
 
+#include "cli/cli.h"
 #include "cli/disk_argument.h"
 #include "host/console.h"
 #include "host/control.h"
@@ -9,7 +10,6 @@
 #include "host/sandbox.h"
 #include "host/say.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -106,31 +106,6 @@ static const struct option table[] = {
     {0},
 };
 
-/* A decimal number with an optional K, M, G; a bare one counts MiB. 0 where it is none. */
-static uint64_t parse_size(const char *text)
-{
-	char *end;
-	unsigned long long number;
-	unsigned shift;
-
-	errno = 0;
-	number = strtoull(text, &end, 10);
-	if (errno || end == text || *text == '-') {
-		return 0;
-	}
-	switch (*end) {
-	case 'K': shift = 10; break;
-	case '\0':
-	case 'M': shift = 20; break;
-	case 'G': shift = 30; break;
-	default: return 0;
-	}
-	if ((*end && end[1]) || number > (UINT64_MAX >> shift)) {
-		return 0;
-	}
-	return number << shift;
-}
-
 static int parse_cpus(const char *text, unsigned *cpus)
 {
 	char *end;
@@ -155,7 +130,10 @@ static int parse_name(struct machine_config *machine, const char *name)
 
 static bool parse_memory_size(const char *text, uint64_t *memory)
 {
-	*memory = parse_size(text) & ~(MIB - 1);
+	if (!cli_read_memory(text, memory)) {
+		return false;
+	}
+	*memory &= ~(MIB - 1);
 	return *memory >= MACHINE_LEAST_MEMORY && *memory <= MACHINE_MOST_MEMORY;
 }
 
