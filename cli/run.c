@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define EXIT_OFF     0
@@ -322,12 +323,24 @@ static int status_of(enum outcome outcome)
 	}
 }
 
+/* Each connection of the guest's network is a file here: with many of them the control socket must still be heard. */
+static void allow_many_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 /* All lives of the guest. What the sandbox does not let be made is made before. */
 static enum outcome run_in_sandbox(struct options *options, struct kvm *kvm)
 {
 	struct machine_config *machine = &options->machine;
 	enum outcome outcome = OUTCOME_FAILED;
 
+	allow_many_files();
 	machine->ring = ring_create();
 	machine->output = console_open_output();
 	signal(SIGPIPE, SIG_IGN); /* a peer of the guest's connections may close at any moment */
