@@ -172,9 +172,6 @@ void xd_io_extent(const struct xd_io *io, uint64_t offset, uint64_t *length, boo
 /* `length` bytes of `slice` from its byte `at` on. */
 struct xd_slice xd_slice_part(const struct xd_slice *slice, size_t at, size_t length);
 void xd_slice_zero(const struct xd_slice *slice);
-void xd_slice_copy_out(const struct xd_slice *slice, void *to);        /* slice -> to */
-void xd_slice_copy_in(const struct xd_slice *slice, const void *from); /* from -> slice */
-bool xd_slice_is_zero(const struct xd_slice *slice);
 bool xd_is_zero(const void *buf, size_t length);
 
 /* --- reading through the chain (disk/image.c) ---------------------------------------------------------------------------- */

@@ -163,69 +163,17 @@ struct xd_slice xd_slice_part(const struct xd_slice *slice, size_t at, size_t le
 	return (struct xd_slice){slice->iov, slice->iovcnt, slice->skip + at, length};
 }
 
-typedef bool (*piece_fn)(void *piece, size_t length, size_t at, void *ctx);
-
-/* Calls fn for each piece until it says false; returns whether it never did. */
-static bool each_piece(const struct xd_slice *slice, piece_fn fn, void *ctx)
+void xd_slice_zero(const struct xd_slice *slice)
 {
 	struct iovec vec[VECS];
 	size_t bytes;
 
-	for (size_t at = 0; at < slice->length;) {
+	for (size_t at = 0; at < slice->length; at += bytes) {
 		int n = cut(slice, at, vec, &bytes);
 
-		for (int i = 0; i < n; at += vec[i++].iov_len)
-			if (!fn(vec[i].iov_base, vec[i].iov_len, at, ctx))
-				return false;
+		for (int i = 0; i < n; i++)
+			memset(vec[i].iov_base, 0, vec[i].iov_len);
 	}
-	return true;
-}
-
-static bool piece_clear(void *piece, size_t length, size_t at, void *ctx)
-{
-	(void)at;
-	(void)ctx;
-	memset(piece, 0, length);
-	return true;
-}
-
-static bool piece_out(void *piece, size_t length, size_t at, void *ctx)
-{
-	memcpy((char *)ctx + at, piece, length);
-	return true;
-}
-
-static bool piece_in(void *piece, size_t length, size_t at, void *ctx)
-{
-	memcpy(piece, (const char *)ctx + at, length);
-	return true;
-}
-
-static bool piece_zero(void *piece, size_t length, size_t at, void *ctx)
-{
-	(void)at;
-	(void)ctx;
-	return xd_is_zero(piece, length);
-}
-
-void xd_slice_zero(const struct xd_slice *slice)
-{
-	each_piece(slice, piece_clear, NULL);
-}
-
-void xd_slice_copy_out(const struct xd_slice *slice, void *to)
-{
-	each_piece(slice, piece_out, to);
-}
-
-void xd_slice_copy_in(const struct xd_slice *slice, const void *from)
-{
-	each_piece(slice, piece_in, (void *)from);
-}
-
-bool xd_slice_is_zero(const struct xd_slice *slice)
-{
-	return each_piece(slice, piece_zero, NULL);
 }
 
 bool xd_is_zero(const void *buf, size_t length)

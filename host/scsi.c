@@ -9,8 +9,7 @@
 
 const struct scsi_sense scsi_capacity_changed = {6, 0x2a, 9}, scsi_no_lun = {5, 0x25, 0},
 			scsi_invalid_field = {5, 0x24, 0}, scsi_read_error = {3, 0x11, 0},
-			scsi_write_error = {3, 0x0c, 0}, scsi_target_failure = {4, 0x44, 0},
-			scsi_out_of_range = {5, 0x21, 0};
+			scsi_write_error = {3, 0x0c, 0}, scsi_out_of_range = {5, 0x21, 0};
 static const struct scsi_sense invalid_opcode = {5, 0x20, 0}, write_protected = {7, 0x27, 0};
 
 /* Operation codes. */

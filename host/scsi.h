@@ -74,6 +74,6 @@ void scsi_write_sense(uint8_t to[SCSI_SENSE_LENGTH], struct scsi_sense sense);
 bool scsi_ignores_attention(uint8_t operation);
 
 extern const struct scsi_sense scsi_capacity_changed, scsi_no_lun, scsi_invalid_field,
-    scsi_read_error, scsi_write_error, scsi_target_failure, scsi_out_of_range;
+    scsi_read_error, scsi_write_error, scsi_out_of_range;
 
 #endif

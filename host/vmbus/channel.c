@@ -357,11 +357,6 @@ bool vmbus_is_open(const struct vmbus_channel *channel)
 	return channel->state == CHANNEL_OPEN && !channel->deaf;
 }
 
-unsigned vmbus_target_vp(const struct vmbus_channel *channel)
-{
-	return channel->target_vp;
-}
-
 void *vmbus_map_gpadl(struct vmbus_channel *channel, uint32_t id, uint32_t *bytes, size_t *pages)
 {
 	const struct gpadl *gpadl = gpadl_find(channel->bus, channel->id, id);

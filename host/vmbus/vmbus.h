@@ -70,8 +70,6 @@ struct vmbus_channel *vmbus_offer(struct vmbus *bus, const struct vmbus_offering
 void vmbus_rescind(struct vmbus_channel *channel);
 
 bool vmbus_is_open(const struct vmbus_channel *channel);
-/* Where the guest wants this channel's interrupts. */
-unsigned vmbus_target_vp(const struct vmbus_channel *channel);
 
 /*
  * Sends a packet. Where the ring is full it waits in the host, and the channel takes no more packets from the guest until
