@@ -178,7 +178,8 @@ static void do_read_msr(struct vcpu *vcpu)
 	run->msr.data = value;
 }
 
-static void do_exit(struct vcpu *vcpu)
+/* False where the processor cannot go on: what it would do next is nobody's intention, and told again and again. */
+static bool do_exit(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 
@@ -193,7 +194,7 @@ static void do_exit(struct vcpu *vcpu)
 	case KVM_EXIT_SYSTEM_EVENT: do_system_event(vcpu); break;
 	case KVM_EXIT_X86_RDMSR: do_read_msr(vcpu); break;
 	case KVM_EXIT_X86_WRMSR: do_write_msr(vcpu); break;
-	case KVM_EXIT_SHUTDOWN: report_triple_fault(vcpu); break;
+	case KVM_EXIT_SHUTDOWN: report_triple_fault(vcpu); return false;
 	case KVM_EXIT_FAIL_ENTRY:
 	case KVM_EXIT_INTERNAL_ERROR:
 	default:
@@ -201,8 +202,9 @@ static void do_exit(struct vcpu *vcpu)
 			  run->exit_reason, run->internal.suberror);
 		crash_registers(vcpu);
 		vcpu->end(vcpu->context, OUTCOME_FAILED);
-		break;
+		return false;
 	}
+	return true;
 }
 
 void vcpu_gate_init(struct vcpu_gate *gate)
@@ -256,7 +258,9 @@ static void *vcpu_thread(void *argument)
 		result = ioctl(vcpu->fd, KVM_RUN, 0);
 		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_RELAXED);
 		if (result == 0) {
-			do_exit(vcpu);
+			if (!do_exit(vcpu)) {
+				break;
+			}
 		} else if (errno != EINTR && errno != EAGAIN) {
 			say_error("processor %u: %s", vcpu->index, strerror(errno));
 			vcpu->end(vcpu->context, OUTCOME_FAILED);

@@ -53,7 +53,7 @@ def lost(result, native):
     What may have been the lab's own fault (docs/lab.md): a native guest that crashed, because the nested processor may deliver an interrupt twice, and any
     that hung, because it may lose its way altogether. A Xen guest's crash never is: the adapter sees to that.
     """
-    if NESTED not in result.err or result.saw("sysrq triggered crash"):
+    if NESTED not in result.err or result.saw("sysrq triggered crash") or result.saw("guest: crashes on purpose"):
         return None
     if result.code == TIMED_OUT:
         return "hung"
