@@ -281,6 +281,7 @@ static void destroy_nets(struct machine *machine)
 		}
 		netvsp_destroy(machine->netvsp[i]);
 	}
+	machine_forget_leaving_nets(machine);
 }
 
 /* KVM counts the partition's reference time on this clock too; nothing here needs it finer than a message's way takes. */

@@ -21,6 +21,15 @@
 
 enum machine_state { MACHINE_RUNNING, MACHINE_PAUSED };
 
+/* A network adapter that the guest is about to lose. */
+struct net_leaving {
+	struct machine *machine;
+	struct netvsp *adapter; /* NULL: none */
+	struct loop_watch timer;
+	uint64_t messages; /* of its, when it was last looked at */
+	unsigned looks;
+};
+
 struct machine {
 	struct machine_config *config;
 	struct kvm *kvm;
@@ -42,6 +51,7 @@ struct machine {
 	time_t started;
 	struct net_backend *backend[MACHINE_MAX_NETS];
 	struct netvsp *netvsp[MACHINE_MAX_NETS];
+	struct net_leaving net_leaving[MACHINE_MAX_NETS];
 	unsigned nets_offered; /* ever: no two offers have the same instance */
 	struct vcpu vcpu[MACHINE_MAX_CPUS];
 	struct loop_watch end_watch;    /* eventfd: `outcome` is set */
@@ -78,6 +88,8 @@ struct json_object *machine_link(struct machine *machine, char *argument,
 				 struct control_files *files);
 /* Makes a network adapter of the configuration and offers it to the guest. 0, or -1 with a message. */
 int machine_plug_net(struct machine *machine, unsigned index);
+/* After vmbus_destroy(): those that machine_detach_net() has not taken away yet. */
+void machine_forget_leaving_nets(struct machine *machine);
 /* Opens the disk of a place and gives it to the guest. 0, or -1 and why. */
 int machine_open_disk(struct machine *machine, unsigned place, struct xd_error *error);
 

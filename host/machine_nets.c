@@ -5,9 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "host/say.h"
+
+/* How long an adapter that goes has to send nothing, and how often that is looked at before it goes all the same. */
+#define QUIET_NS   250000000
+#define LOOKS_MOST 12u
 
 static bool parse_user(struct machine_net *net, char *options)
 {
@@ -123,6 +128,86 @@ static int adapter(const struct machine *machine, const char *text)
 		   : -1;
 }
 
+static void take_away(struct net_leaving *leaving)
+{
+	netvsp_remove(leaving->adapter);
+	leaving->adapter = NULL;
+}
+
+static void looks_quiet(void *context, uint32_t events)
+{
+	struct net_leaving *leaving = context;
+	uint64_t messages = netvsp_counts(leaving->adapter).messages;
+
+	(void)events;
+	event_take(leaving->timer.fd); /* a timer's count is read in the same way */
+	if (leaving->machine->state == MACHINE_PAUSED) {
+		leaving->messages = UINT64_MAX; /* a guest that goes on has that time again */
+		return;
+	}
+	if (messages != leaving->messages && ++leaving->looks < LOOKS_MOST) {
+		leaving->messages = messages;
+		return;
+	}
+	loop_remove(&leaving->machine->loop, &leaving->timer);
+	close(leaving->timer.fd);
+	take_away(leaving);
+}
+
+static bool watch_leaving(struct machine *machine, struct net_leaving *leaving)
+{
+	const struct itimerspec every = {{0, QUIET_NS}, {0, QUIET_NS}};
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	leaving->machine = machine;
+	leaving->timer = (struct loop_watch){fd, looks_quiet, leaving};
+	if (fd >= 0 && timerfd_settime(fd, 0, &every, NULL) == 0 &&
+	    loop_add(&machine->loop, &leaving->timer, EPOLLIN) == 0) {
+		return true;
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	return false;
+}
+
+/*
+ * The cable first. Linux waits for the answers to all that it has sent (rndis_filter_halt_device()), for ever and with its lock of all network
+ * devices held, but hears nothing more from a channel once it knows that it is taken back (vmbus_onoffer_rescind()). So its offers go
+ * when it has noticed that the cable is out, and sends nothing any more.
+ */
+static void let_go(struct machine *machine, struct netvsp *adapter)
+{
+	struct net_leaving *leaving = machine->net_leaving;
+
+	netvsp_unplug(adapter);
+	while (leaving->adapter && leaving < &machine->net_leaving[MACHINE_MAX_NETS - 1]) {
+		leaving++;
+	}
+	if (leaving->adapter) {
+		netvsp_remove(adapter);
+		return;
+	}
+	*leaving =
+	    (struct net_leaving){.adapter = adapter, .messages = netvsp_counts(adapter).messages};
+	if (!watch_leaving(machine, leaving)) {
+		take_away(leaving);
+	}
+}
+
+void machine_forget_leaving_nets(struct machine *machine)
+{
+	for (unsigned i = 0; i < MACHINE_MAX_NETS; i++) {
+		struct net_leaving *leaving = &machine->net_leaving[i];
+
+		if (leaving->adapter) {
+			close(leaving->timer.fd);
+			netvsp_destroy(leaving->adapter);
+			leaving->adapter = NULL;
+		}
+	}
+}
+
 struct json_object *machine_detach_net(struct machine *machine, char *argument,
 				       struct control_files *files)
 {
@@ -132,7 +217,7 @@ struct json_object *machine_detach_net(struct machine *machine, char *argument,
 	if (index < 0) {
 		return control_refuse("%s: no such network adapter; see xenolith info", argument);
 	}
-	netvsp_remove(machine->netvsp[index]);
+	let_go(machine, machine->netvsp[index]);
 	machine->netvsp[index] = NULL;
 	machine->backend[index]->ops->destroy(machine->backend[index]);
 	machine->backend[index] = NULL;

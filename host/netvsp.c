@@ -358,6 +358,7 @@ static bool on_rndis(struct netvsp *adapter, struct vmbus_channel *channel,
 	struct nvsp_message answer = {.rndis_complete.status = NVSP_STATUS_FAILURE};
 	uint32_t length = gather(adapter, channel, in, message);
 
+	adapter->counts.messages++;
 	if (length && adapter->receive.view) {
 		answer.rndis_complete.status = message->rndis.channel == NVSP_CHANNEL_CONTROL
 						   ? do_control(adapter, length)
@@ -540,10 +541,35 @@ struct netvsp *netvsp_create(struct vmbus *bus, unsigned index, unsigned cpus,
 	return adapter;
 }
 
+static void send_nowhere(struct net_backend *backend, uint8_t *frame, uint32_t length,
+			 const struct net_work *work)
+{
+	(void)backend, (void)frame, (void)length, (void)work;
+}
+
+static void nothing_waits(struct net_backend *backend)
+{
+	(void)backend;
+}
+
+void netvsp_unplug(struct netvsp *adapter)
+{
+	static const struct net_backend_ops nowhere = {.send = send_nowhere,
+						       .resume = nothing_waits};
+	static struct net_backend backend = {.ops = &nowhere};
+
+	netvsp_set_link(adapter, false);
+	adapter->backend = &backend;
+}
+
 void netvsp_remove(struct netvsp *adapter)
 {
 	struct vmbus_channel *primary = adapter->channel[0];
 
+	/* A guest keeps an adapter, and its lock of all of them, until every send is answered. */
+	for (unsigned i = 0; i <= adapter->subchannels; i++) {
+		vmbus_catch_up(adapter->channel[i]);
+	}
 	/* Closing it takes back the sub-channels' offers. */
 	vmbus_rescind(primary);
 	netvsp_destroy(adapter);

@@ -11,9 +11,12 @@
 
 struct netvsp;
 
-/* Frames so far. `large` are those of `sent` that the guest left to be cut into segments. */
+/*
+ * Frames so far. `large` are those of `sent` that the guest left to be cut into segments. And the messages that it has sent, whatever
+ * became of what was in them.
+ */
 struct netvsp_counts {
-	uint64_t sent, large, received;
+	uint64_t sent, large, received, messages;
 };
 
 /*
@@ -22,7 +25,9 @@ struct netvsp_counts {
  */
 struct netvsp *netvsp_create(struct vmbus *bus, unsigned index, unsigned cpus,
 			     const uint8_t address[6], struct net_backend *backend);
-/* Takes its offers back, and destroys it. */
+/* For good: the guest is told that the cable is out, what it sends goes nowhere, and the backend is no more used. */
+void netvsp_unplug(struct netvsp *adapter);
+/* Answers what the guest has sent, takes the offers back, and destroys it. */
 void netvsp_remove(struct netvsp *adapter);
 /* After vmbus_destroy(). */
 void netvsp_destroy(struct netvsp *adapter);

@@ -8,6 +8,8 @@
 
 /* Packets handled before other devices get their turn. */
 #define BURST 128u
+/* So many bursts are more than a ring holds: a guest that goes on sending is not waited for. */
+#define CATCH_UP 64u
 
 void channel_send_offer(struct vmbus_channel *channel)
 {
@@ -164,31 +166,47 @@ static bool take_packets(struct vmbus_channel *channel)
 	return true;
 }
 
+/* A turn of packets. True: there may be more. */
+static bool serve(struct vmbus_channel *channel)
+{
+	bool more;
+
+	vmbus_ring_mask(&channel->in);
+	more = take_packets(channel);
+	if (channel->state != CHANNEL_OPEN || channel->deaf) {
+		return false;
+	}
+	if (vmbus_ring_release(&channel->in)) {
+		signal_guest(channel);
+	}
+	/* With a backlog the guest signals when it has made room; what it sent stays in its ring until then. */
+	return (vmbus_ring_unmask(&channel->in) || more) && !channel->backlog;
+}
+
 static void guest_signalled(void *context, uint32_t events)
 {
 	struct vmbus_channel *channel = context;
 	const struct vmbus_offering *offering = &channel->offering;
-	bool more;
 
 	(void)events;
 	event_take(channel->watch.fd);
 	if (channel->state != CHANNEL_OPEN || channel->deaf || !send_backlog(channel)) {
 		return;
 	}
-	vmbus_ring_mask(&channel->in);
-	more = take_packets(channel);
-	if (channel->state != CHANNEL_OPEN || channel->deaf) {
-		return;
-	}
-	if (vmbus_ring_release(&channel->in)) {
-		signal_guest(channel);
-	}
-	/* With a backlog the guest signals when it has made room; what it sent stays in its ring until then. */
-	if ((vmbus_ring_unmask(&channel->in) || more) && !channel->backlog) {
+	if (serve(channel)) {
 		event_signal(channel->watch.fd);
 	}
-	if (offering->ops->idle) {
+	if (vmbus_is_open(channel) && offering->ops->idle) {
 		offering->ops->idle(offering->device, channel);
+	}
+}
+
+void vmbus_catch_up(struct vmbus_channel *channel)
+{
+	for (unsigned i = 0; i < CATCH_UP; i++) {
+		if (!vmbus_is_open(channel) || !send_backlog(channel) || !serve(channel)) {
+			break;
+		}
 	}
 }
 

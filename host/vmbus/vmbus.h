@@ -66,6 +66,11 @@ struct vmbus_offering {
 
 /* Offers a channel, at once where a guest is connected. NULL: no channel left. */
 struct vmbus_channel *vmbus_offer(struct vmbus *bus, const struct vmbus_offering *offering);
+/*
+ * Takes the packets that the guest has sent so far, whether or not their signal has come: before an offer is taken back, since a guest
+ * may wait for their answers then (Linux: rndis_filter_halt_device(), for its sends').
+ */
+void vmbus_catch_up(struct vmbus_channel *channel);
 /* Takes the offer back. The device hears close where it was open, and must forget the channel. */
 void vmbus_rescind(struct vmbus_channel *channel);
 

@@ -439,6 +439,53 @@ static void an_adapter_goes_and_another_comes(void **state)
 	assert_true(fake_open(&queue, &w->guest, &offer, 16));
 }
 
+static void an_adapter_that_goes_sends_nowhere_and_answers(void **state)
+{
+	struct world *w = *state;
+	struct vmbus_in_packet in;
+	uint32_t bytes = write_packet(w, 100);
+	uint64_t messages;
+
+	assert_int_equal(rndis(w, NVSP_CHANNEL_DATA, 0, bytes), NVSP_STATUS_SUCCESS);
+	assert_int_equal(w->sent, 1);
+	netvsp_unplug(w->adapter);
+	messages = netvsp_counts(w->adapter).messages;
+	assert_false(netvsp_link(w->adapter));
+	assert_true(fake_receive(&w->channel, &in));
+	assert_int_equal(in.type, VMBUS_PACKET_TRANSFER_PAGES); /* the cable */
+	assert_int_equal(rndis(w, NVSP_CHANNEL_DATA, 0, bytes), NVSP_STATUS_SUCCESS);
+	assert_int_equal(w->sent, 1);
+	assert_int_equal(netvsp_counts(w->adapter).messages - messages, 1);
+}
+
+/* Linux waits for the answers, with its lock of all network devices held; the signal of the last sends had not come yet. */
+static void what_was_sent_is_answered_before_the_adapter_goes(void **state)
+{
+	struct world *w = *state;
+	const struct nvsp_message message = {
+	    .type = NVSP_SEND_RNDIS_PACKET,
+	    .rndis = {NVSP_CHANNEL_DATA, NVSP_NO_SECTION, 0},
+	};
+	struct vmbus_out_packet packet = {
+	    .type = VMBUS_PACKET_IN_BAND,
+	    .flags = VMBUS_PACKET_WANTS_COMPLETION,
+	    .payload[0] = {&message, sizeof(message)},
+	};
+	struct vmbus_in_packet in;
+	bool signal;
+
+	for (packet.transaction = 1; packet.transaction <= 200; packet.transaction++) {
+		assert_int_equal(vmbus_ring_send(&w->channel.out, &packet, &signal), VMBUS_RING_OK);
+	}
+	netvsp_remove(w->adapter);
+	w->adapter = NULL;
+	for (uint64_t transaction = 1; transaction <= 200; transaction++) {
+		assert_true(fake_receive(&w->channel, &in));
+		assert_int_equal(in.type, VMBUS_PACKET_COMPLETION);
+		assert_true(in.transaction == transaction);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -456,6 +503,8 @@ int main(void)
 	    TEST(queues_open_and_close_with_the_adapter),
 	    TEST(tables_that_nobody_reads_are_not_collected),
 	    TEST(an_adapter_goes_and_another_comes),
+	    TEST(an_adapter_that_goes_sends_nowhere_and_answers),
+	    TEST(what_was_sent_is_answered_before_the_adapter_goes),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
