@@ -116,6 +116,7 @@ void block_drain(struct block *block)
 	block_turn(pool);
 	while (block->in_flight) {
 		poll(poll_done, pool->ring ? 2 : 1, -1);
+		event_take(pool->watch.fd);
 		pool_reap(pool);
 		if (pool->ring) {
 			ring_turn(pool);

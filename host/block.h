@@ -36,7 +36,7 @@ struct block_pool {
 	/* The device thread's own: what a turn of the loop has gathered goes out at its end. */
 	struct loop_after after;
 	struct block_request *gathered, **gathered_end;
-	unsigned gathered_count;
+	unsigned gathered_work;
 	struct ring *ring; /* NULL: none */
 	struct loop_watch ring_watch;
 	unsigned queued, in_ring;

@@ -7,7 +7,14 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define UNTOLD_MOST 8u
+/* Quick requests that one thread does before another one is woken, or their ends told. */
+#define QUICK 8u
+
+/* A write goes to the page cache. */
+static bool is_quick(const struct block_request *request)
+{
+	return request->operation == BLOCK_WRITE && !request->durable;
+}
 
 static int carry_out(const struct block_request *request)
 {
@@ -76,13 +83,10 @@ static void put_done(struct block_pool *pool, struct block_request *request)
 	pool->done_end = &request->next;
 }
 
-/* Writes go to the page cache, one quickly after the other: their ends are told a few at a time. */
+/* Where the next one's end follows soon they are told together. */
 static bool can_wait(struct block_pool *pool)
 {
-	const struct block_request *next = pool->queue;
-
-	return next && next->operation == BLOCK_WRITE && !next->durable &&
-	       ++pool->untold < UNTOLD_MOST;
+	return pool->queue && is_quick(pool->queue) && ++pool->untold < QUICK;
 }
 
 static void *work(void *argument)
@@ -123,18 +127,20 @@ void pool_submit(struct block_request *request)
 	request->age = extents_now(&request->block->extents);
 	*pool->gathered_end = request;
 	pool->gathered_end = &request->next;
-	pool->gathered_count++;
+	pool->gathered_work += is_quick(request) ? 1 : QUICK;
 }
 
-/* With the lock held. */
-static void wake(struct block_pool *pool, unsigned requests)
+/* With the lock held: so many threads, as far as there are. One that is woken in vain costs two switches. */
+static void wake(struct block_pool *pool, unsigned threads)
 {
-	if (pool->idle < requests && pool->threads < pool->max_threads) {
+	if (pool->idle < threads && pool->threads < pool->max_threads) {
 		add_thread(pool);
 	}
-	if (requests > 1) {
+	if (threads >= pool->idle) {
 		pthread_cond_broadcast(&pool->work);
-	} else {
+		return;
+	}
+	while (threads--) {
 		pthread_cond_signal(&pool->work);
 	}
 }
@@ -142,24 +148,23 @@ static void wake(struct block_pool *pool, unsigned requests)
 /* All at once: a thread that is woken for each takes the processor from us for each. */
 void pool_turn(struct block_pool *pool)
 {
-	if (!pool->gathered_count) {
+	if (!pool->gathered) {
 		return;
 	}
 	pthread_mutex_lock(&pool->lock);
 	*pool->queue_end = pool->gathered;
 	pool->queue_end = pool->gathered_end;
-	wake(pool, pool->gathered_count);
+	wake(pool, (pool->gathered_work + QUICK - 1) / QUICK);
 	pthread_mutex_unlock(&pool->lock);
 	pool->gathered = NULL;
 	pool->gathered_end = &pool->gathered;
-	pool->gathered_count = 0;
+	pool->gathered_work = 0;
 }
 
 void pool_reap(struct block_pool *pool)
 {
 	struct block_request *done;
 
-	event_take(pool->watch.fd);
 	pthread_mutex_lock(&pool->lock);
 	done = pool->done;
 	pool->done = NULL;
@@ -205,7 +210,7 @@ int block_pool_init(struct block_pool *pool, struct loop *loop, unsigned threads
 	pthread_mutex_lock(&pool->lock);
 	result = add_thread(pool);
 	pthread_mutex_unlock(&pool->lock);
-	if (result < 0 || (result = loop_add(loop, &pool->watch, EPOLLIN)) < 0) {
+	if (result < 0 || (result = loop_add(loop, &pool->watch, LOOP_EVENT)) < 0) {
 		return result;
 	}
 	loop_add_after(loop, &pool->after);

@@ -50,7 +50,11 @@ void loop_remove(struct loop *loop, struct loop_watch *watch);
 void loop_add_after(struct loop *loop, struct loop_after *after);
 void loop_remove_after(struct loop *loop, struct loop_after *after);
 
-/* Eventfds, which is what most watches are. Non-blocking; -errno on failure. */
+/*
+ * Eventfds, which is what most watches are. Non-blocking; -errno on failure. Watched for LOOP_EVENT one need not be taken: each
+ * signal counts once, which spares its handler a system call.
+ */
+#define LOOP_EVENT (EPOLLIN | EPOLLET)
 int event_create(void);
 void event_signal(int fd);
 /* Takes the signals; false where there was none. */

@@ -327,7 +327,6 @@ static void to_guest_ready(void *context, uint32_t what)
 	struct frame *frame;
 
 	(void)what;
-	event_take(slirp->to_guest.event);
 	while (!slirp->paused && slirp->backend.adapter &&
 	       (frame = queue_first(&slirp->to_guest))) {
 		if (!slirp->backend.receive(slirp->backend.adapter, frame->bytes, frame->length,
@@ -438,7 +437,7 @@ static int start(struct slirp_backend *slirp, const char *const *forwards, unsig
 		return say_error("--net user: no file descriptors");
 	}
 	slirp->watch = (struct loop_watch){slirp->to_guest.event, to_guest_ready, slirp};
-	loop_add(slirp->loop, &slirp->watch, EPOLLIN);
+	loop_add(slirp->loop, &slirp->watch, LOOP_EVENT);
 	slirp->after = (struct loop_after){turn_ends, slirp, NULL};
 	loop_add_after(slirp->loop, &slirp->after);
 	slirp->slirp = new_slirp(slirp);

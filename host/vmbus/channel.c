@@ -189,7 +189,6 @@ static void guest_signalled(void *context, uint32_t events)
 	const struct vmbus_offering *offering = &channel->offering;
 
 	(void)events;
-	event_take(channel->watch.fd);
 	if (channel->state != CHANNEL_OPEN || channel->deaf || !send_backlog(channel)) {
 		return;
 	}
@@ -218,7 +217,7 @@ static bool hook(struct vmbus_channel *channel)
 	if (channel->watch.fd < 0) {
 		return false;
 	}
-	if (loop_add(host->loop, &channel->watch, EPOLLIN) == 0) {
+	if (loop_add(host->loop, &channel->watch, LOOP_EVENT) == 0) {
 		if (host->hook(host->context, connection_of(channel->id), channel->watch.fd) == 0) {
 			return true;
 		}
