@@ -65,6 +65,7 @@ void block_submit(struct block_request *request)
 	struct block *block = request->block;
 
 	block->in_flight++;
+	request->answered = false;
 	if (unsettles(request)) {
 		block->unsettling++;
 		extents_forget(&block->extents);
@@ -100,6 +101,9 @@ void block_done(struct block_request *request)
 
 void block_turn(struct block_pool *pool)
 {
+	if (atomic_load_explicit(&pool->untold, memory_order_relaxed)) {
+		pool_reap(pool);
+	}
 	pool_turn(pool);
 	if (pool->queued) {
 		ring_turn(pool);
@@ -113,6 +117,7 @@ void block_drain(struct block *block)
 	struct pollfd poll_done[] = {{.fd = pool->watch.fd, .events = POLLIN},
 				     {.fd = pool->ring_watch.fd, .events = POLLIN}};
 
+	pool_draining(pool, 1);
 	block_turn(pool);
 	while (block->in_flight) {
 		poll(poll_done, pool->ring ? 2 : 1, -1);
@@ -123,6 +128,7 @@ void block_drain(struct block *block)
 		}
 		block_turn(pool);
 	}
+	pool_draining(pool, -1);
 }
 
 int block_close(struct block *block, struct xd_error *error)

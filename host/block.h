@@ -13,6 +13,7 @@
 #include "host/loop.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/uio.h>
 
@@ -31,8 +32,9 @@ struct block_pool {
 	bool stopping;
 	struct block_request *queue, **queue_end;
 	struct block_request *done, **done_end;
-	bool told;       /* the watch is signalled for what is done */
-	unsigned untold; /* what was done since, and is to be told later */
+	bool told;          /* the watch is signalled for what is done */
+	int draining;       /* the device thread waits */
+	atomic_bool untold; /* something is done that it was not woken for */
 	/* The device thread's own: what a turn of the loop has gathered goes out at its end. */
 	struct loop_after after;
 	struct block_request *gathered, **gathered_end;
@@ -81,6 +83,12 @@ struct block_request {
 	uint64_t length;
 	struct iovec *iov;
 	int iov_count;
+	/*
+	 * May be NULL: as soon as it has succeeded, if that is so on a thread of the pool, and there. `answered` says in `complete`,
+	 * which follows when the device thread has something to do again, that it was called.
+	 */
+	void (*answer)(struct block_request *request);
+	bool answered;
 	/* On the device thread. `error` is 0 or an enum xd_code. */
 	void (*complete)(struct block_request *request, int error);
 	int error;

@@ -16,6 +16,8 @@ void pool_submit(struct block_request *request);
 void pool_turn(struct block_pool *pool);
 /* Handles what the threads have done. */
 void pool_reap(struct block_pool *pool);
+/* 1: the device thread wants to be woken for everything that is done; −1: no more. */
+void pool_draining(struct block_pool *pool, int more);
 
 /* block_ring.c */
 int ring_attach(struct block_pool *pool);

@@ -57,23 +57,51 @@ static void look_where(struct block_request *request)
 	}
 }
 
+/* With the lock held. */
+static struct block_request *take_first(struct block_pool *pool)
+{
+	struct block_request *request = pool->queue;
+
+	pool->queue = request->next;
+	if (!pool->queue) {
+		pool->queue_end = &pool->queue;
+	}
+	return request;
+}
+
 static struct block_request *next_request(struct block_pool *pool)
 {
-	struct block_request *request;
-
 	pool->idle++;
 	while (!pool->queue && !pool->stopping) {
 		pthread_cond_wait(&pool->work, &pool->lock);
 	}
 	pool->idle--;
-	request = pool->queue;
-	if (request) {
-		pool->queue = request->next;
-		if (!pool->queue) {
-			pool->queue_end = &pool->queue;
-		}
+	return pool->queue ? take_first(pool) : NULL;
+}
+
+/* Where another quick one waits, their ends are told together. */
+static struct block_request *next_quick(struct block_pool *pool)
+{
+	struct block_request *request = NULL;
+
+	pthread_mutex_lock(&pool->lock);
+	if (pool->queue && is_quick(pool->queue)) {
+		request = take_first(pool);
 	}
+	pthread_mutex_unlock(&pool->lock);
 	return request;
+}
+
+/* Not where the device thread has something to note before the guest may ask again: extents_written(). */
+static void answer(struct block_request *request)
+{
+	const struct extents *extents = &request->block->extents;
+
+	request->answered = request->answer && request->error == 0 &&
+			    !(request->operation == BLOCK_WRITE && extents->child);
+	if (request->answered) {
+		request->answer(request);
+	}
 }
 
 static void put_done(struct block_pool *pool, struct block_request *request)
@@ -83,28 +111,43 @@ static void put_done(struct block_pool *pool, struct block_request *request)
 	pool->done_end = &request->next;
 }
 
-/* Where the next one's end follows soon they are told together. */
-static bool can_wait(struct block_pool *pool)
+/* With the lock held. The guest has what was answered, and the device thread need not hear of that now. */
+static void tell(struct block_pool *pool, struct block_request *const *done, unsigned count)
 {
-	return pool->queue && is_quick(pool->queue) && ++pool->untold < QUICK;
+	bool wake = pool->draining > 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		wake = wake || !done[i]->answered;
+		put_done(pool, done[i]);
+	}
+	atomic_store_explicit(&pool->untold, true, memory_order_relaxed);
+	if (wake && !pool->told) {
+		pool->told = true;
+		event_signal(pool->watch.fd);
+	}
 }
 
 static void *work(void *argument)
 {
 	struct block_pool *pool = argument;
-	struct block_request *request;
+	struct block_request *request, *done[QUICK];
 
 	pthread_mutex_lock(&pool->lock);
 	while ((request = next_request(pool))) {
+		unsigned count = 0;
+
 		pthread_mutex_unlock(&pool->lock);
-		request->error = carry_out(request);
-		look_where(request);
-		pthread_mutex_lock(&pool->lock);
-		put_done(pool, request);
-		if (!pool->told && !can_wait(pool)) {
-			pool->told = true;
-			event_signal(pool->watch.fd);
+		while (request) {
+			request->error = carry_out(request);
+			look_where(request);
+			done[count++] = request;
+			request = count < QUICK ? next_quick(pool) : NULL;
 		}
+		for (unsigned i = 0; i < count; i++) {
+			answer(done[i]);
+		}
+		pthread_mutex_lock(&pool->lock);
+		tell(pool, done, count);
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return NULL;
@@ -170,7 +213,7 @@ void pool_reap(struct block_pool *pool)
 	pool->done = NULL;
 	pool->done_end = &pool->done;
 	pool->told = false;
-	pool->untold = 0;
+	atomic_store_explicit(&pool->untold, false, memory_order_relaxed);
 	pthread_mutex_unlock(&pool->lock);
 	while (done) {
 		struct block_request *next = done->next;
@@ -178,6 +221,13 @@ void pool_reap(struct block_pool *pool)
 		block_done(done);
 		done = next;
 	}
+}
+
+void pool_draining(struct block_pool *pool, int more)
+{
+	pthread_mutex_lock(&pool->lock);
+	pool->draining += more;
+	pthread_mutex_unlock(&pool->lock);
 }
 
 static void ready(void *context, uint32_t events)

@@ -231,6 +231,7 @@ static int init_vmbus(struct machine *machine)
 	    .hook = vmbus_hook,
 	    .unhook = vmbus_unhook,
 	    .context = machine,
+	    .threads = true,
 	};
 
 	machine->vmbus = vmbus_create(&host);

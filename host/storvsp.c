@@ -79,13 +79,18 @@ static bool answer(struct vmbus_channel *channel, uint64_t transaction,
 	return vmbus_complete(channel, transaction, packet, length);
 }
 
-static void finish(struct job *job)
+static void answer_job(struct job *job)
 {
 	answer(job->channel, job->transaction, &job->packet, job->packet_length);
+}
+
+static void finish(struct job *job)
+{
+	answer_job(job);
 	free_job(job);
 }
 
-static void succeed(struct job *job, uint32_t transferred)
+static void set_success(struct job *job, uint32_t transferred)
 {
 	struct storvsp_request *request = &job->packet.request;
 
@@ -93,6 +98,11 @@ static void succeed(struct job *job, uint32_t transferred)
 	request->scsi_status = SCSI_STATUS_GOOD;
 	request->sense_length = 0;
 	request->transfer_length = transferred;
+}
+
+static void succeed(struct job *job, uint32_t transferred)
+{
+	set_success(job, transferred);
 	finish(job);
 }
 
@@ -157,16 +167,38 @@ static uint32_t copy_out(const struct job *job, const uint8_t *from, uint32_t le
 	return done;
 }
 
+static uint32_t moved(const struct block_request *block)
+{
+	return block->iov_count ? (uint32_t)block->length : 0;
+}
+
+/* On the thread that has done it. The channel stays open: on_close() drains the disks. */
+static void answer_early(struct block_request *block)
+{
+	struct job *job = (struct job *)block;
+
+	set_success(job, moved(block));
+	answer_job(job);
+}
+
 static void done(struct block_request *block, int error)
 {
 	struct job *job = (struct job *)block;
 
-	if (error) {
+	if (block->answered) {
+		free_job(job);
+	} else if (error) {
 		fail_sense(job,
 			   block->operation == BLOCK_READ ? scsi_read_error : scsi_write_error);
 	} else {
-		succeed(job, block->iov_count ? (uint32_t)block->length : 0);
+		succeed(job, moved(block));
 	}
+}
+
+static void set_done(struct job *job)
+{
+	job->block.complete = done;
+	job->block.answer = vmbus_threads(job->controller->bus) ? answer_early : NULL;
 }
 
 static void submit(struct job *job, enum block_operation operation, uint64_t offset,
@@ -203,7 +235,7 @@ static void do_transfer(struct job *job, const struct scsi_action *action)
 	}
 	trim(job, length);
 	job->block.durable = action->durable;
-	job->block.complete = done;
+	set_done(job);
 	submit(job, action->verb == SCSI_READ ? BLOCK_READ : BLOCK_WRITE,
 	       action->lba * job->unit->scsi.block_size, length);
 }
@@ -270,7 +302,7 @@ static void do_unmap(struct job *job)
 static void do_flush(struct job *job)
 {
 	job->block.iov_count = 0;
-	job->block.complete = done;
+	set_done(job);
 	submit(job, BLOCK_FLUSH, 0, 0);
 }
 

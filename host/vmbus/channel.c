@@ -46,15 +46,11 @@ static void signal_guest(struct vmbus_channel *channel)
 	}
 }
 
+/* With the lock. */
 static bool push(struct vmbus_channel *channel, const struct vmbus_out_packet *packet,
-		 enum vmbus_ring_result *result)
+		 enum vmbus_ring_result *result, bool *signal)
 {
-	bool signal;
-
-	*result = vmbus_ring_send(&channel->out, packet, &signal);
-	if (signal) {
-		signal_guest(channel);
-	}
+	*result = vmbus_ring_send(&channel->out, packet, signal);
 	if (*result == VMBUS_RING_BROKEN) {
 		channel->deaf = true;
 	}
@@ -89,7 +85,9 @@ static bool keep(struct vmbus_channel *channel, const struct vmbus_out_packet *p
 	return true;
 }
 
-bool vmbus_send(struct vmbus_channel *channel, const struct vmbus_out_packet *packet)
+/* With the lock. */
+static bool push_or_keep(struct vmbus_channel *channel, const struct vmbus_out_packet *packet,
+			 bool *signal)
 {
 	enum vmbus_ring_result result;
 
@@ -99,8 +97,21 @@ bool vmbus_send(struct vmbus_channel *channel, const struct vmbus_out_packet *pa
 	if (channel->backlog) {
 		return keep(channel, packet);
 	}
-	return push(channel, packet, &result) ||
+	return push(channel, packet, &result, signal) ||
 	       (result == VMBUS_RING_FULL && keep(channel, packet));
+}
+
+bool vmbus_send(struct vmbus_channel *channel, const struct vmbus_out_packet *packet)
+{
+	bool signal = false, sent;
+
+	pthread_mutex_lock(&channel->lock);
+	sent = push_or_keep(channel, packet, &signal);
+	pthread_mutex_unlock(&channel->lock);
+	if (signal) {
+		signal_guest(channel);
+	}
+	return sent;
 }
 
 bool vmbus_congested(const struct vmbus_channel *channel)
@@ -135,11 +146,28 @@ static void drop_first(struct vmbus_channel *channel)
 static bool send_backlog(struct vmbus_channel *channel)
 {
 	enum vmbus_ring_result result;
+	bool signal = false, empty;
 
-	while (channel->backlog && push(channel, &channel->backlog->packet, &result)) {
+	if (!channel->backlog) {
+		return true;
+	}
+	pthread_mutex_lock(&channel->lock);
+	while (channel->backlog) {
+		struct backlog *first = channel->backlog;
+		bool one = false, sent = push(channel, &first->packet, &result, &one);
+
+		signal |= one;
+		if (!sent) {
+			break;
+		}
 		drop_first(channel);
 	}
-	return !channel->backlog;
+	empty = !channel->backlog;
+	pthread_mutex_unlock(&channel->lock);
+	if (signal) {
+		signal_guest(channel);
+	}
+	return empty;
 }
 
 /* Takes packets until the ring is empty, the burst is over, or an answer found no room. True: there may be more. */
@@ -297,7 +325,9 @@ void channel_close(struct vmbus_channel *channel)
 	if (channel->state != CHANNEL_OPEN) {
 		return;
 	}
+	pthread_mutex_lock(&channel->lock);
 	channel->state = CHANNEL_OFFERED;
+	pthread_mutex_unlock(&channel->lock);
 	channel->offering.ops->close(channel->offering.device, channel);
 	while (channel->backlog) {
 		drop_first(channel);
@@ -332,7 +362,8 @@ void channel_modify(struct vmbus_channel *channel, uint32_t target_vp)
 
 void channel_free(struct vmbus_channel *channel)
 {
-	*channel = (struct vmbus_channel){.bus = channel->bus, .id = channel->id};
+	*channel = (struct vmbus_channel){
+	    .bus = channel->bus, .id = channel->id, .lock = PTHREAD_MUTEX_INITIALIZER};
 }
 
 struct vmbus_channel *vmbus_offer(struct vmbus *bus, const struct vmbus_offering *offering)

@@ -5,6 +5,9 @@
 
 #include "host/vmbus/vmbus.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #define MAX_CHANNELS 256u /* numbers 1 to 255; flag 0 of the event page is no channel's */
 #define MAX_GPADLS   1024u
 /* The longest GPADL that one range of 16-bit length can describe, and what all of a guest's may add up to. */
@@ -33,7 +36,7 @@ struct gpadl {
 
 /* A packet that found the ring full. */
 struct backlog {
-	struct backlog *next;
+	struct backlog *_Atomic next;
 	struct vmbus_out_packet packet;
 	uint8_t bytes[];
 };
@@ -52,12 +55,15 @@ struct vmbus_channel {
 	struct vmbus_offering offering;
 	struct loop_watch watch; /* the guest's signals */
 	/* While open: */
-	unsigned target_vp;
-	bool deaf; /* the guest broke the ring */
+	atomic_uint target_vp;
+	atomic_bool deaf; /* the guest broke the ring */
 	void *rings;
 	size_t pages;
-	struct vmbus_ring in, out;
-	struct backlog *backlog, **backlog_end;
+	struct vmbus_ring in;
+	/* What sending changes, on any thread (vmbus_send()); and the state is left under it. */
+	pthread_mutex_t lock;
+	struct vmbus_ring out;
+	struct backlog *_Atomic backlog, *_Atomic *backlog_end;
 };
 
 enum bus_state {

@@ -30,6 +30,7 @@ struct vmbus *vmbus_create(const struct vmbus_host *host)
 	for (uint32_t id = 0; id < MAX_CHANNELS; id++) {
 		bus->channel[id].bus = bus;
 		bus->channel[id].id = id;
+		channel_free(&bus->channel[id]);
 	}
 	return bus;
 }
@@ -57,6 +58,11 @@ void vmbus_destroy(struct vmbus *bus)
 		disconnect(bus);
 		free(bus);
 	}
+}
+
+bool vmbus_threads(const struct vmbus *bus)
+{
+	return bus->host.threads;
 }
 
 uint32_t vmbus_version(const struct vmbus *bus)

@@ -27,12 +27,13 @@ struct vmbus_host {
 	unsigned cpus;
 	/* Queues a VMBus message for a virtual processor's SINT; false where too many wait. */
 	bool (*post)(void *context, unsigned vp, const void *message, uint32_t length);
-	/* Sets an event flag of a virtual processor and interrupts it. */
+	/* Sets an event flag of a virtual processor and interrupts it. On any thread where `threads` says so. */
 	void (*signal)(void *context, unsigned vp, unsigned flag);
 	/* HvSignalEvent to `connection` shall write to the eventfd, until unhooked. 0 or -errno. */
 	int (*hook)(void *context, uint32_t connection, int eventfd);
 	void (*unhook)(void *context, uint32_t connection);
 	void *context;
+	bool threads; /* devices may send on threads of theirs */
 };
 
 /* `host` is copied. NULL: no memory. */
@@ -40,6 +41,8 @@ struct vmbus *vmbus_create(const struct vmbus_host *host);
 void vmbus_destroy(struct vmbus *bus);
 /* A message that the guest posted to `connection`: any bytes. */
 void vmbus_receive(struct vmbus *bus, uint32_t connection, const void *message, uint32_t length);
+/* Whether devices may call vmbus_send() and vmbus_complete() on other threads than the device thread. */
+bool vmbus_threads(const struct vmbus *bus);
 /* The version that guest and host agreed on, 0 before. */
 uint32_t vmbus_version(const struct vmbus *bus);
 
@@ -77,8 +80,9 @@ void vmbus_rescind(struct vmbus_channel *channel);
 bool vmbus_is_open(const struct vmbus_channel *channel);
 
 /*
- * Sends a packet. Where the ring is full it waits in the host, and the channel takes no more packets from the guest until
- * it has gone; so what waits is bounded by what the device has in flight. False: the channel is closed or broken.
+ * Sends a packet; on any thread, while close has not returned. Where the ring is full it waits in the host, and the channel takes
+ * no more packets from the guest until it has gone; so what waits is bounded by what the device has in flight. False: the channel
+ * is closed or broken.
  */
 bool vmbus_send(struct vmbus_channel *channel, const struct vmbus_out_packet *packet);
 /* True while packets wait for room: a device that sends on its own account holds back. */

@@ -68,6 +68,7 @@ void fake_create(struct fake_guest *guest)
 	    .hook = hook,
 	    .unhook = unhook,
 	    .context = guest,
+	    .threads = true,
 	};
 
 	memset(guest, 0, sizeof(*guest));

@@ -9,6 +9,8 @@
 #include "host/loop.h"
 #include "host/vmbus/vmbus.h"
 
+#include <stdatomic.h>
+
 #define FAKE_MEMORY      (16u << 20)
 #define FAKE_MEMORY_MOST (32u << 20) /* by hot add */
 #define FAKE_CPUS        4u
@@ -33,7 +35,7 @@ struct fake_guest {
 		uint32_t connection;
 		int fd;
 	} hook[FAKE_HOOKS];
-	unsigned signals; /* interrupts so far */
+	atomic_uint signals; /* interrupts so far */
 	uint32_t version;
 	struct vmbus_interrupt_page *interrupts; /* before 2.4 */
 	uint32_t taken[8];                       /* what the last interrupt found there */
