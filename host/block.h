@@ -13,6 +13,7 @@
 #include "host/loop.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/uio.h>
@@ -28,7 +29,7 @@ struct block_pool {
 	unsigned threads, max_threads, idle;
 	pthread_t thread[BLOCK_MAX_THREADS];
 	pthread_mutex_t lock;
-	pthread_cond_t work;
+	sem_t work;
 	bool stopping;
 	struct block_request *queue, **queue_end;
 	struct block_request *done, **done_end;

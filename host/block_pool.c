@@ -69,13 +69,16 @@ static struct block_request *take_first(struct block_pool *pool)
 	return request;
 }
 
+/* With the lock, which a condition variable would leave marked as fought for: its release was a system call each time. */
 static struct block_request *next_request(struct block_pool *pool)
 {
-	pool->idle++;
 	while (!pool->queue && !pool->stopping) {
-		pthread_cond_wait(&pool->work, &pool->lock);
+		pool->idle++; /* until somebody posts for it */
+		pthread_mutex_unlock(&pool->lock);
+		while (sem_wait(&pool->work) < 0) {
+		}
+		pthread_mutex_lock(&pool->lock);
 	}
-	pool->idle--;
 	return pool->queue ? take_first(pool) : NULL;
 }
 
@@ -173,32 +176,37 @@ void pool_submit(struct block_request *request)
 	pool->gathered_work += is_quick(request) ? 1 : QUICK;
 }
 
-/* With the lock held: so many threads, as far as there are. One that is woken in vain costs two switches. */
-static void wake(struct block_pool *pool, unsigned threads)
+/*
+ * With the lock held: how many to wake for work of so many threads, as far as there are. One that is woken in vain costs two
+ * switches.
+ */
+static unsigned summon(struct block_pool *pool, unsigned threads)
 {
-	if (pool->idle < threads && pool->threads < pool->max_threads) {
+	unsigned count = threads < pool->idle ? threads : pool->idle;
+
+	if (count < threads && pool->threads < pool->max_threads) {
 		add_thread(pool);
 	}
-	if (threads >= pool->idle) {
-		pthread_cond_broadcast(&pool->work);
-		return;
-	}
-	while (threads--) {
-		pthread_cond_signal(&pool->work);
-	}
+	pool->idle -= count;
+	return count;
 }
 
 /* All at once: a thread that is woken for each takes the processor from us for each. */
 void pool_turn(struct block_pool *pool)
 {
+	unsigned count;
+
 	if (!pool->gathered) {
 		return;
 	}
 	pthread_mutex_lock(&pool->lock);
 	*pool->queue_end = pool->gathered;
 	pool->queue_end = pool->gathered_end;
-	wake(pool, (pool->gathered_work + QUICK - 1) / QUICK);
+	count = summon(pool, (pool->gathered_work + QUICK - 1) / QUICK);
 	pthread_mutex_unlock(&pool->lock);
+	while (count--) {
+		sem_post(&pool->work);
+	}
 	pool->gathered = NULL;
 	pool->gathered_end = &pool->gathered;
 	pool->gathered_work = 0;
@@ -252,7 +260,7 @@ int block_pool_init(struct block_pool *pool, struct loop *loop, unsigned threads
 	pool->gathered_end = &pool->gathered;
 	pool->after = (struct loop_after){turn_ends, pool, NULL};
 	pthread_mutex_init(&pool->lock, NULL);
-	pthread_cond_init(&pool->work, NULL);
+	sem_init(&pool->work, 0, 0);
 	pool->watch = (struct loop_watch){event_create(), ready, pool};
 	if (pool->watch.fd < 0) {
 		return pool->watch.fd;
@@ -274,8 +282,10 @@ void block_pool_destroy(struct block_pool *pool)
 	}
 	pthread_mutex_lock(&pool->lock);
 	pool->stopping = true;
-	pthread_cond_broadcast(&pool->work);
 	pthread_mutex_unlock(&pool->lock);
+	for (unsigned i = 0; i < pool->threads; i++) {
+		sem_post(&pool->work);
+	}
 	for (unsigned i = 0; i < pool->threads; i++) {
 		pthread_join(pool->thread[i], NULL);
 	}
