@@ -18,6 +18,8 @@
 #define MESSAGE_MAX (NET_FRAME_MAX + 4096u)
 #define MAX_IOV     256u
 #define NO_SECTION  UINT32_MAX
+/* A guest that holds so many sections is at work on them, and gives them back one after the other. */
+#define MANY_LENT 8u
 
 /* A buffer that the guest made and we map. */
 struct shared {
@@ -41,7 +43,8 @@ struct netvsp {
 	uint32_t section_size, sections, free_count;
 	uint32_t *free;
 	bool *lent;
-	bool stalled; /* the backend waits for a section */
+	bool given_back; /* some, since expects() was last asked */
+	bool stalled;    /* the backend waits for a section */
 	struct netvsp_counts counts;
 	bool link_news;  /* the guest has not heard of the link's state */
 	bool table_news; /* nor of the table of queues */
@@ -170,6 +173,7 @@ static void take_back(struct netvsp *adapter, const struct vmbus_channel *channe
 	    !adapter->lent[transaction - 1]) {
 		return;
 	}
+	adapter->given_back = true;
 	adapter->lent[transaction - 1] = false;
 	adapter->free[adapter->free_count++] = (uint32_t)transaction - 1;
 	tell_link(adapter);
@@ -506,8 +510,18 @@ static void on_idle(void *device, struct vmbus_channel *channel)
 	resume(adapter, channel);
 }
 
+static bool expects(void *device, struct vmbus_channel *channel)
+{
+	struct netvsp *adapter = device;
+	bool given_back = adapter->given_back;
+
+	(void)channel;
+	adapter->given_back = false;
+	return given_back && adapter->sections - adapter->free_count >= MANY_LENT;
+}
+
 static const struct vmbus_device_ops ops = {
-    .open = on_open, .close = on_close, .packet = on_packet, .idle = on_idle};
+    .open = on_open, .close = on_close, .packet = on_packet, .idle = on_idle, .expects = expects};
 
 struct netvsp *netvsp_create(struct vmbus *bus, unsigned index, unsigned cpus,
 			     const uint8_t address[6], struct net_backend *backend)

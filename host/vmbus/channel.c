@@ -4,12 +4,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 /* Packets handled before other devices get their turn. */
 #define BURST 128u
 /* So many bursts are more than a ring holds: a guest that goes on sending is not waited for. */
 #define CATCH_UP 64u
+/* What a device expects has come by then, and no network is slower for it. */
+#define LATER_NS 40000
 
 void channel_send_offer(struct vmbus_channel *channel)
 {
@@ -170,13 +173,16 @@ static bool send_backlog(struct vmbus_channel *channel)
 	return empty;
 }
 
-/* Takes packets until the ring is empty, the burst is over, or an answer found no room. True: there may be more. */
-static bool take_packets(struct vmbus_channel *channel)
+/*
+ * Takes packets until the ring is empty, the burst is over, or an answer found no room. True: there may be more. *taken: how many
+ * it took.
+ */
+static bool take_packets(struct vmbus_channel *channel, unsigned *taken)
 {
 	const struct vmbus_offering *offering = &channel->offering;
 	struct vmbus_in_packet packet;
 
-	for (unsigned i = 0; i < BURST; i++) {
+	for (*taken = 0; *taken < BURST; ++*taken) {
 		enum vmbus_ring_result result =
 		    vmbus_ring_receive(&channel->in, channel->bus->packet, MAX_PACKET, &packet);
 
@@ -194,23 +200,39 @@ static bool take_packets(struct vmbus_channel *channel)
 	return true;
 }
 
-/* A turn of packets. True: there may be more. */
-static bool serve(struct vmbus_channel *channel)
+/* Leaves the ring masked for a while, where that spares the guest signals. */
+static bool looks_later(struct vmbus_channel *channel)
 {
+	const struct vmbus_device_ops *ops = channel->offering.ops;
+	const struct itimerspec when = {.it_value.tv_nsec = LATER_NS};
+
+	return channel->later.fd >= 0 && !channel->backlog &&
+	       ops->expects(channel->offering.device, channel) &&
+	       timerfd_settime(channel->later.fd, 0, &when, NULL) == 0;
+}
+
+/* A turn of packets. True: there may be more now. What may come later a timer tells of, where `patient`. */
+static bool serve(struct vmbus_channel *channel, bool patient)
+{
+	unsigned taken;
 	bool more;
 
 	vmbus_ring_mask(&channel->in);
-	more = take_packets(channel);
+	more = take_packets(channel, &taken);
 	if (channel->state != CHANNEL_OPEN || channel->deaf) {
 		return false;
 	}
 	if (vmbus_ring_release(&channel->in)) {
 		signal_guest(channel);
 	}
+	if (patient && taken && !more && looks_later(channel)) {
+		return false;
+	}
 	/* With a backlog the guest signals when it has made room; what it sent stays in its ring until then. */
 	return (vmbus_ring_unmask(&channel->in) || more) && !channel->backlog;
 }
 
+/* Or there is reason to look, by `later`. */
 static void guest_signalled(void *context, uint32_t events)
 {
 	struct vmbus_channel *channel = context;
@@ -220,7 +242,7 @@ static void guest_signalled(void *context, uint32_t events)
 	if (channel->state != CHANNEL_OPEN || channel->deaf || !send_backlog(channel)) {
 		return;
 	}
-	if (serve(channel)) {
+	if (serve(channel, true)) {
 		event_signal(channel->watch.fd);
 	}
 	if (vmbus_is_open(channel) && offering->ops->idle) {
@@ -231,9 +253,23 @@ static void guest_signalled(void *context, uint32_t events)
 void vmbus_catch_up(struct vmbus_channel *channel)
 {
 	for (unsigned i = 0; i < CATCH_UP; i++) {
-		if (!vmbus_is_open(channel) || !send_backlog(channel) || !serve(channel)) {
+		if (!vmbus_is_open(channel) || !send_backlog(channel) || !serve(channel, false)) {
 			break;
 		}
+	}
+}
+
+/* Without a timer it is told of everything. */
+static void add_later(struct vmbus_channel *channel)
+{
+	int fd = channel->offering.ops->expects
+		     ? timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)
+		     : -1;
+
+	channel->later = (struct loop_watch){fd, guest_signalled, channel};
+	if (fd >= 0 && loop_add(channel->bus->host.loop, &channel->later, LOOP_EVENT) < 0) {
+		close(fd);
+		channel->later.fd = -1;
 	}
 }
 
@@ -247,6 +283,7 @@ static bool hook(struct vmbus_channel *channel)
 	}
 	if (loop_add(host->loop, &channel->watch, LOOP_EVENT) == 0) {
 		if (host->hook(host->context, connection_of(channel->id), channel->watch.fd) == 0) {
+			add_later(channel);
 			return true;
 		}
 		loop_remove(host->loop, &channel->watch);
@@ -262,6 +299,10 @@ static void unhook(struct vmbus_channel *channel)
 	host->unhook(host->context, connection_of(channel->id));
 	loop_remove(host->loop, &channel->watch);
 	close(channel->watch.fd);
+	if (channel->later.fd >= 0) {
+		loop_remove(host->loop, &channel->later);
+		close(channel->later.fd);
+	}
 }
 
 /* The GPADL holds the guest-to-host ring, then from `host_ring_page` on the other one; each has two pages at least. */

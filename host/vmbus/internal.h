@@ -54,6 +54,7 @@ struct vmbus_channel {
 	enum channel_state state;
 	struct vmbus_offering offering;
 	struct loop_watch watch; /* the guest's signals */
+	struct loop_watch later; /* a timer, where the device may expect more; else its fd is -1 */
 	/* While open: */
 	atomic_uint target_vp;
 	atomic_bool deaf; /* the guest broke the ring */

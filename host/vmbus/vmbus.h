@@ -56,6 +56,11 @@ struct vmbus_device_ops {
 		       const struct vmbus_in_packet *packet);
 	/* May be NULL: everything that was in the ring is handled, or there is room to send again. */
 	void (*idle)(void *device, struct vmbus_channel *channel);
+	/*
+	 * May be NULL: the guest is about to send more of what just came. It need not tell of each packet then: the channel looks
+	 * again by itself, a little later.
+	 */
+	bool (*expects)(void *device, struct vmbus_channel *channel);
 };
 
 struct vmbus_offering {

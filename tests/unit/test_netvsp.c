@@ -280,6 +280,35 @@ static void frames_wait_for_the_guest_to_give_room(void **state)
 	assert_false(w->backend.receive(w->backend.adapter, frame, sizeof(frame), true));
 }
 
+/* Its ring asks for no signal while more is to come, and is looked at all the same. */
+static void what_comes_back_one_by_one_is_told_of_once(void **state)
+{
+	struct world *w = *state;
+	const _Atomic uint32_t *mask =
+	    (const _Atomic uint32_t *)&w->channel.out.control->interrupt_mask;
+	uint8_t frame[60] = {0};
+	uint64_t lent[10];
+	struct vmbus_in_packet in;
+
+	assert_true(w->sections > 10);
+	for (unsigned i = 0; i < 10; i++) {
+		assert_true(w->backend.receive(w->backend.adapter, frame, sizeof(frame), true));
+		assert_true(fake_receive(&w->channel, &in));
+		lent[i] = in.transaction;
+	}
+	give_back(w, lent[0]);
+	assert_int_equal(*mask, 1);
+	for (unsigned i = 1; i < 10; i++) {
+		give_back(w, lent[i]);
+	}
+	while (*mask) {
+		assert_true(loop_turn(&w->guest.loop, 1000));
+	}
+	for (unsigned i = 0; i < w->sections; i++) {
+		assert_true(w->backend.receive(w->backend.adapter, frame, sizeof(frame), true));
+	}
+}
+
 static void a_frame_lies_whole_in_the_guests_buffer(void **state)
 {
 	struct world *w = *state;
@@ -497,6 +526,7 @@ int main(void)
 	    TEST(a_frame_reaches_the_backend_with_what_it_lacks),
 	    TEST(malformed_frames_are_refused_and_answered),
 	    TEST(frames_wait_for_the_guest_to_give_room),
+	    TEST(what_comes_back_one_by_one_is_told_of_once),
 	    TEST(a_frame_lies_whole_in_the_guests_buffer),
 	    TEST(without_a_filter_nothing_is_received),
 	    TEST(a_cable_pulled_is_told),
