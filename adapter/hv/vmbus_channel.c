@@ -204,6 +204,11 @@ enum vmbus_ring_result hv_channel_send(struct hv_channel *channel,
 	return result;
 }
 
+static bool untold(const struct hv_channel *channel)
+{
+	return channel->unsignalled || channel->quiet;
+}
+
 /* The host has not read what it was not told of, so for a packet behind that the ring asks for no signal. */
 void hv_channel_flush(struct hv_channel *channel)
 {
@@ -362,7 +367,7 @@ void bus_channel_look(struct hv_channel *channel)
 /* With the in-lock nobody else looks at the ring, nor unmasks it; who wants to says so in `again`. */
 void hv_channel_flush_and_look(struct hv_channel *channel)
 {
-	if (!channel->unsignalled || channel->vp != vps_self() || !xen_control_free() ||
+	if (!untold(channel) || channel->vp != vps_self() || !xen_control_free() ||
 	    !lock_try(&channel->in_lock)) {
 		hv_channel_flush(channel);
 		return;
