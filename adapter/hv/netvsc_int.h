@@ -60,6 +60,7 @@ struct netvsc_queue {
 	unsigned nr_waiting, first_waiting;
 	uint32_t progress; /* of the first one that waits: its payload in parts that were sent */
 	struct netvsc_batch batch;
+	uint32_t fresh; /* bytes of packets since the last commit */
 
 	/* The channel's VP only. */
 	uint32_t range, at; /* where a packet stands that the guest had no room for */

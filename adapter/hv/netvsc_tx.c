@@ -380,6 +380,7 @@ static int try(struct netvsc_queue *queue, struct net_packet *packet, bool *wait
 	if (sent == WAITS)
 		return -1;
 	queue->progress = 0;
+	queue->fresh += packet->len;
 	if (sent == COPIED)
 		return NET_OK;
 	/* The part that was held for as long as it was not sent whole. */
@@ -431,13 +432,22 @@ static void transmit(struct net_device *net, unsigned index, struct net_packet *
 static void commit(struct net_device *net, unsigned index)
 {
 	struct netvsc_queue *queue = queue_of(netvsc_of(net), index);
+	uint32_t bytes;
+	bool waits;
 
 	lock_take(&queue->lock);
 	if (queue->open)
 		send_batch(queue);
+	waits = queue->nr_waiting || queue->batch.packets;
+	bytes = queue->fresh;
+	queue->fresh = 0;
 	lock_drop(&queue->lock);
-	if (queue->channel)
+	if (!queue->channel)
+		return;
+	if (waits)
 		hv_channel_flush_and_look(queue->channel);
+	else
+		hv_channel_flush_soon(queue->channel, bytes);
 }
 
 const struct net_device_ops netvsc_net_ops = {.transmit = transmit, .commit = commit};

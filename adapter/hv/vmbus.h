@@ -78,6 +78,7 @@ struct hv_channel {
 	_Atomic bool
 	    unsignalled;    /* packets were sent with `more` that the host has not been told of */
 	_Atomic bool quiet; /* or quietly */
+	_Atomic uint32_t held; /* of what was put off: bytes, small packets counting for more */
 
 	struct lock in_lock;
 	struct vmbus_ring in;
@@ -117,6 +118,12 @@ void hv_channel_flush(struct hv_channel *channel);
  */
 void hv_channel_flush_and_look(struct hv_channel *channel);
 /*
+ * The same, but put off for as long as the guest's kernel may be about to send more: until it goes back to what it had interrupted, or to another task, or
+ * this VP waits or yields, or its timer expires, or `bytes` and what was put off before are much. The host then has more to do at a time. A native driver is told
+ * what is still to come (Linux's xmit_more); no front end tells us.
+ */
+void hv_channel_flush_soon(struct hv_channel *channel, uint32_t bytes);
+/*
  * Sends what the host need not hear of at once, such as that a buffer is its own again: the next packet that is not sent quietly tells of it too, or the
  * next flush, and at the latest this VP when it has nothing to do or its timer expires. Waking the host costs far more than the packet.
  */
@@ -125,8 +132,10 @@ enum vmbus_ring_result hv_channel_send_quietly(struct hv_channel *channel,
 /* Likewise completions, as vmbus_ring_complete(). */
 unsigned hv_channel_complete_quietly(struct hv_channel *channel, const uint64_t *transaction,
 				     unsigned nr, uint64_t payload);
-/* This VP tells what it has sent quietly. */
+/* This VP tells what it has sent quietly or put off. */
 void hv_channel_speak(void);
+/* And handles the answers, as hv_channel_flush_and_look(). False: there was nothing. */
+bool hv_channel_speak_and_look(void);
 
 /* An in-band packet of `length` bytes; `transaction` 0 asks for no completion. */
 enum vmbus_ring_result hv_channel_send_message(struct hv_channel *channel, const void *message,

@@ -9,6 +9,10 @@
 
 #define RING_PAGES_MAX 1024
 
+/* What is not put off any longer: so many bytes, or so many packets. */
+#define HELD_MAX     (128u << 10)
+#define HELD_PACKETS 8u
+
 static size_t ring_pages(const struct hv_channel *channel)
 {
 	return (size_t)channel->out_pages + channel->in_pages;
@@ -55,6 +59,7 @@ bool hv_channel_open(struct hv_channel *channel, uint16_t out_pages, uint16_t in
 	channel->stalled = false;
 	channel->unsignalled = false;
 	channel->quiet = false;
+	channel->held = 0;
 	if (make_rings(channel, out_pages, in_pages)) {
 		/* Before the host can answer. */
 		channel->state = HV_CHANNEL_SHARING;
@@ -214,6 +219,7 @@ void hv_channel_flush(struct hv_channel *channel)
 {
 	bool quiet = channel->quiet && atomic_exchange(&channel->quiet, false);
 
+	atomic_store_explicit(&channel->held, 0, memory_order_relaxed);
 	if ((channel->unsignalled && atomic_exchange(&channel->unsignalled, false)) || quiet)
 		signal_host(channel);
 }
@@ -229,11 +235,16 @@ void hv_channel_speak(void)
 }
 
 /* The host would have to be told, and will be. */
-static void keep_quiet(struct hv_channel *channel)
+static void put_off(struct hv_channel *channel)
 {
 	if (bus_quiet[vps_self()] != channel)
 		hv_channel_speak();
 	bus_quiet[vps_self()] = channel;
+}
+
+static void keep_quiet(struct hv_channel *channel)
+{
+	put_off(channel);
 	channel->quiet = true;
 }
 
@@ -383,6 +394,30 @@ void hv_channel_flush_and_look(struct hv_channel *channel)
 	lock_drop(&channel->in_lock);
 	if (channel->again)
 		bus_channel_look(channel);
+}
+
+void hv_channel_flush_soon(struct hv_channel *channel, uint32_t bytes)
+{
+	uint32_t weight = bytes < HELD_MAX / HELD_PACKETS ? HELD_MAX / HELD_PACKETS : bytes;
+
+	if (untold(channel) && channel->vp == vps_self() &&
+	    atomic_fetch_add_explicit(&channel->held, weight, memory_order_relaxed) + weight <
+		HELD_MAX &&
+	    vp_due_at_return())
+		put_off(channel);
+	else
+		hv_channel_flush_and_look(channel);
+}
+
+bool hv_channel_speak_and_look(void)
+{
+	struct hv_channel *channel = bus_quiet[vps_self()];
+
+	if (!channel)
+		return false;
+	bus_quiet[vps_self()] = NULL;
+	hv_channel_flush_and_look(channel);
+	return true;
 }
 
 void hv_channel_resume(struct hv_channel *channel)

@@ -13,7 +13,7 @@ bool bus_post_message(const void *message, uint32_t length);
 /* For hosts before WS2012: all channels share one event, and a page says which is meant. Null otherwise. */
 extern uint32_t *bus_legacy_out;
 
-/* By VP: the channel on which it has sent quietly; channels are never freed. */
+/* By VP: the channel on which it has sent quietly or put off a flush; channels are never freed. */
 extern struct hv_channel *bus_quiet[];
 
 /* vmbus_channel.c: what the host's messages do to a channel. */

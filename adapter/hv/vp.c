@@ -10,6 +10,7 @@
 #include "adapter/hv/tlb.h"
 #include "adapter/hv/vmbus.h"
 #include "adapter/hv/vpset.h"
+#include "adapter/seam/control.h"
 #include "adapter/seam/vps.h"
 #include "adapter/x86/acpi.h"
 #include "adapter/x86/apic.h"
@@ -45,9 +46,12 @@ unsigned vps_count(void)
 	return count;
 }
 
-void vp_about_to_wait(void)
+bool vp_about_to_wait(void)
 {
-	hv_channel_speak();
+	if (!hv_channel_speak_and_look())
+		return false;
+	xen_control_interrupt_done();
+	return true;
 }
 
 uint32_t vps_apic_id(unsigned vp)

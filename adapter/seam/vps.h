@@ -27,8 +27,17 @@ void kick(cpumask_t vps);
 void tlb_flush(cpumask_t vps);
 void tlb_flush_page(cpumask_t vps, uint64_t va);
 
-/* This VP is about to wait for an interrupt: what it has put off is due. */
-void vp_about_to_wait(void);
+/*
+ * This VP is about to wait for an interrupt, or vp_due_at_return() asked for it: what the Viridian side has put off on it is due. True: there was
+ * something, and what the caller would wait for may have come by it. With nothing of the Xen side's held.
+ */
+bool vp_about_to_wait(void);
+
+/*
+ * Implemented by the guest's side: vp_about_to_wait() will be called before the guest's kernel, which this VP is running for, goes back to what it had
+ * interrupted, or to another task. False where a guest cannot be relied on to do either, because it has no processes.
+ */
+bool vp_due_at_return(void);
 
 /* A hint that this VP has spun for `count` iterations on a lock that another holds. */
 void vp_spin_hint(uint32_t count);

@@ -21,6 +21,7 @@ void asm_offsets(void)
 	EMIT(IRET_RFLAGS, offsetof(struct iret_frame, rflags));
 	EMIT(IRET_SS, offsetof(struct iret_frame, ss));
 	EMIT(VP_INFO, offsetof(struct vp, info));
+	EMIT(VP_IRET_INFO, offsetof(struct vp, iret_info));
 	EMIT(VP_KERNEL_SP, offsetof(struct vp, kernel_sp));
 	EMIT(VP_ENTER, offsetof(struct vp, enter));
 	EMIT(VP_SYSCALL_MASK, offsetof(struct vp, syscall_mask));

@@ -259,7 +259,7 @@ syscall_stub:
 	/* To a process, which has upcalls unmasked, and with none pending; anything else goes the long way, which starts anew. */
 2:	testb $2, 40(%rsp)
 	jz 3f
-	mov VP(VP_INFO), %rcx
+	mov VP(VP_IRET_INFO), %rcx
 	movb $0, 1(%rcx)
 	cmpb $0, (%rcx)
 	jne 3f
@@ -440,6 +440,7 @@ guest_iret_begin:
 	mov 48(%r11), %rax
 	bt $9, %eax
 	setnc 1(%rcx)
+	mov VP_IRET_INFO(%rsp), %rcx
 	and $~RFLAGS_FORBIDDEN, %eax
 	or $RFLAGS_IF, %eax
 	testb $2, 40(%r11)

@@ -189,7 +189,7 @@ void trap_dispatch(struct frame *f)
 	} else if (f->vector == FRAME_FAILSAFE) {
 		guest_failsafe(this_vp(), f);
 	} else if (f->vector == FRAME_SYSCALL) {
-		; /* only here for what is pending */
+		vp_catch_up(this_vp()); /* only here for this, or for what is pending */
 	} else if (f->vector >= TRAP_EXCEPTIONS) {
 		/* A guest comes by those gates only that were opened to it. */
 		if (frame_from_adapter(f))

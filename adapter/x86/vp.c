@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "adapter/x86/vp.h"
 
+#include "adapter/seam/vps.h"
 #include "adapter/x86/asm.h"
 #include "adapter/x86/mem.h"
 #include "adapter/x86/paging.h"
@@ -141,8 +142,28 @@ void vp_gets_processes(unsigned id)
 	make_stubs(id, vp_of(id), ma_to_va(virt_to_ma(stub_page(id))), true);
 }
 
+bool vp_due_at_return(void)
+{
+	struct vp *vp = this_vp();
+
+	if (!vp->enter.rip)
+		return false;
+	vp->detour[0] = 1;
+	vp->iret_info = (struct vcpu_info *)vp->detour;
+	return true;
+}
+
+void vp_catch_up(struct vp *vp)
+{
+	if (vp->iret_info == vp->info)
+		return;
+	vp->iret_info = vp->info;
+	vp_about_to_wait();
+}
+
 void vp_mask_changed(struct vp *vp)
 {
+	vp->iret_info = vp->info;
 	vp->syscall_mask =
 	    vp->syscall_masks_events && vp->info ? (uint8_t *)vp->info + 1 : &vp->no_mask;
 }

@@ -49,7 +49,9 @@ struct vp {
 	uint8_t *
 	    syscall_mask; /* the byte that a process's system call sets: the upcall mask, or no_mask below */
 	struct vcpu_info *info; /* where the guest put it */
-	uint64_t kernel_sp;     /* vp_set_kernel_sp */
+	/* Whose first two bytes iret looks at: `info`, or where the guest's next one shall come by trap_dispatch(), `detour`: one pending, not masked. */
+	struct vcpu_info *iret_info;
+	uint64_t kernel_sp; /* vp_set_kernel_sp */
 	uint64_t syscall32_entry;
 	uint64_t sysenter_entry;
 	uint64_t event_entry;
@@ -70,6 +72,7 @@ struct vp {
 	uint8_t
 	    asks; /* enum vp_ask: what is to be done before the guest goes on; bits are set by any VP */
 	uint8_t no_mask;
+	uint8_t detour[2];
 	uint8_t iopl; /* PHYSDEVOP_set_iopl: 1 opens ports to the kernel, 3 to processes */
 	uint32_t
 	    io_ports; /* PHYSDEVOP_set_iobitmap: the first so many ports have a bit, clear = open */
@@ -139,6 +142,9 @@ void vp_gets_processes(unsigned id);
 
 /* To be called whenever `info` or `syscall_masks_events` has changed. */
 void vp_mask_changed(struct vp *vp);
+
+/* Whatever vp_due_at_return() was called for. */
+void vp_catch_up(struct vp *vp);
 
 /* Loads this VP's GDT, TSS, IDT and control registers. Must run on the VP's own stack. */
 void vp_load(struct vp *vp);

@@ -22,6 +22,8 @@ static long yield(void *arg)
 	(void)arg;
 	vcpu_active(this_vcpu());
 	cpu_relax();
+	/* It may spin for what has been put off. */
+	vp_about_to_wait();
 	vcpu_window();
 	return 0;
 }
@@ -38,8 +40,8 @@ static long block(void *arg)
 		return 0;
 	runstate_change(v, RUNSTATE_blocked);
 	while (!upcall_pending(v->vp->info) && !vp_asked(v->vp)) {
-		vp_about_to_wait();
-		irq_wait();
+		if (!vp_about_to_wait())
+			irq_wait();
 	}
 	vcpu_answer_soon();
 	time_refresh(v);
@@ -70,8 +72,8 @@ static void poll_wait(struct vcpu *v, const struct sched_poll *poll)
 	runstate_change(v, RUNSTATE_blocked);
 	while (evtchn_poll_waits(&domain.evtchn, v->id) && !called(v) &&
 	       !(timed && !v->poll_timeout)) {
-		vp_about_to_wait();
-		irq_wait();
+		if (!vp_about_to_wait())
+			irq_wait();
 	}
 	vcpu_answer_soon();
 	v->poll_timeout = 0;
@@ -110,6 +112,7 @@ static long shutdown_guest(void *arg)
 {
 	const struct sched_shutdown *s = arg;
 
+	vp_about_to_wait();
 	console_drain();
 	switch (s->reason) {
 	case SHUTDOWN_poweroff: power_off();

@@ -97,6 +97,7 @@ long do_stack_switch(uint64_t ss, uint64_t sp)
 {
 	(void)ss; /* in 64-bit mode ring 1 has one stack segment */
 	vp_set_kernel_sp(this_vp(), sp);
+	vp_catch_up(this_vp());
 	return 0;
 }
 

@@ -147,8 +147,8 @@ static void wait_for_up(struct vcpu *v)
 	v->singleshot = v->periodic = v->poll_timeout = 0;
 	time_rearm(v);
 	while (atomic_load_explicit(&v->state, memory_order_acquire) != VCPU_UP) {
-		vp_about_to_wait();
-		irq_wait();
+		if (!vp_about_to_wait())
+			irq_wait();
 	}
 	vcpu_answer_soon();
 }

@@ -134,7 +134,6 @@ NOTHING(tlb_flush, cpumask_t vps_)
 NOTHING(tlb_flush_page, cpumask_t vps_, uint64_t va)
 NOTHING(timer_arm, uint64_t deadline)
 NOTHING(timer_disarm, void)
-NOTHING(vp_about_to_wait, void)
 NOTHING(vp_set_gdt, struct vp *vp, const uint64_t *f, unsigned pages)
 NOTHING(vp_set_ldt, struct vp *vp, const uint64_t *f, unsigned entries)
 NOTHING(vp_mask_changed, struct vp *vp)
@@ -144,6 +143,13 @@ NOTHING(time_update, struct vcpu *v)
 NOTHING(time_refresh, struct vcpu *v)
 NOTHING(time_rearm, struct vcpu *v)
 NOTHING(user_l4_install, uint64_t *l4)
+
+bool vp_about_to_wait(void)
+{
+	return false;
+}
+
+NOTHING(vp_catch_up, struct vp *vp)
 
 bool user_l4_on;
 

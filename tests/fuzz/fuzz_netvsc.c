@@ -141,9 +141,12 @@ static void transmit(void)
 		s->packet.offload.gso_size = 1 + word() % 9000;
 	}
 	client_run_on(byte() % CLIENT_VPS);
+	client_in_kernel(kind & 0x40);
 	device->ops->transmit(device, queue % devices[d].queues, &s->packet);
 	if (kind & 8)
 		device->ops->commit(device, queue % devices[d].queues);
+	if (kind & 0x80)
+		hv_channel_speak_and_look();
 	client_run_on(0);
 }
 

@@ -18,7 +18,7 @@ static struct client_host host;
 static uint8_t *machine;
 static struct pagepool pool;
 static unsigned self;
-static bool poked;
+static bool poked, in_kernel;
 static uint64_t now;
 static struct hv_alarm *alarm; /* one is enough for those who are tested */
 
@@ -33,7 +33,7 @@ void client_start(const struct client_host *to, void *memory, size_t first, size
 	machine = memory;
 	ASAN_UNPOISON_MEMORY_REGION(machine + first * PAGE_SIZE, pages * PAGE_SIZE);
 	self = 0;
-	poked = false;
+	poked = in_kernel = false;
 	now = 0;
 	alarm = NULL;
 	pagepool_init(&pool, machine + first * PAGE_SIZE, pages);
@@ -151,6 +151,16 @@ uint64_t clock_now(void)
 unsigned vps_self(void)
 {
 	return self;
+}
+
+void client_in_kernel(bool in)
+{
+	in_kernel = in;
+}
+
+bool vp_due_at_return(void)
+{
+	return in_kernel;
 }
 
 bool xen_control_free(void)

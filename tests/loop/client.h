@@ -33,6 +33,8 @@ void client_message(const void *message, uint32_t length);
 void client_event(unsigned vp, uint32_t channel);
 /* The VP that runs: what vps_self() says. */
 void client_run_on(unsigned vp);
+/* Whether the guest's kernel runs there, whose leaving can be seen: vp_due_at_return(). At first not. */
+void client_in_kernel(bool in);
 /* The channel that the host offered as number `id`, or NULL. */
 struct hv_channel *client_channel(uint32_t id);
 /* Time goes by; alarms ring. */

@@ -596,6 +596,53 @@ static void a_prompt_answer_is_taken_at_once(void **state)
 	assert_true(each_answered_once(NET_OK));
 }
 
+/* As long as the guest's kernel may send more in the same go the host is not told; but it is when that is much, or the guest leaves. */
+static void the_host_is_told_of_what_belongs_together_at_once(void **state)
+{
+	unsigned before = part.signals;
+
+	(void)state;
+	client_in_kernel(true);
+	for (unsigned i = 0; i < 3; i++) {
+		transmit(make(FRAME, 60, 0), 0);
+		finish(0);
+	}
+	assert_int_equal(part.signals, before);
+	assert_int_equal(nr_out, 0);
+	assert_true(hv_channel_speak_and_look());
+	partition_run(&part);
+	assert_int_equal(part.signals, before + 1);
+	assert_int_equal(nr_out, 3);
+	assert_false(hv_channel_speak_and_look());
+	/* Many. */
+	for (unsigned i = 0; i < 8; i++) {
+		assert_int_equal(nr_out, 3);
+		transmit(make(FRAME, 60, 0), 0);
+		finish(0);
+	}
+	assert_int_equal(part.signals, before + 2);
+	assert_int_equal(nr_out, 11);
+	/* Large ones. */
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(nr_out, 11);
+		transmit(make(FRAME, NET_PACKET_MAX, 0), 0);
+		finish(0);
+	}
+	transmit(make(FRAME, 60, 0), 0);
+	finish(0);
+	assert_int_equal(nr_out, 14);
+	assert_int_equal(part.signals, before + 3);
+	/* What another VP sends is known at once, and all before it. */
+	transmit(make(FRAME, 60, 0), 0);
+	finish(0);
+	client_run_on(1);
+	transmit(make(FRAME, 60, 0), 0);
+	finish(0);
+	client_run_on(0);
+	assert_int_equal(nr_out, 16);
+	assert_true(each_answered_once(NET_OK));
+}
+
 /* ---- segments that become one packet ---- */
 
 /* The n-th of a flow's, all of 1000 bytes and the last with PSH. */
@@ -1048,6 +1095,7 @@ int main(void)
 	    TEST(frames_come_in),
 	    TEST(buffers_are_given_back_in_silence),
 	    TEST(a_prompt_answer_is_taken_at_once),
+	    TEST(the_host_is_told_of_what_belongs_together_at_once),
 	    TEST(segments_come_in_as_one_packet),
 	    TEST(a_segment_alone_comes_as_it_is),
 	    TEST(segments_stay_apart_where_they_must),
