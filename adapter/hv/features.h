@@ -34,7 +34,7 @@ enum hv_feature {
 
 struct hv_features {
 	uint32_t on;             /* bit n: enum hv_feature n may be used */
-	uint32_t spin_threshold; /* spins before vp_spin_hint should tell the hypervisor */
+	uint32_t spin_threshold; /* spins before the hypervisor wants to be told */
 	uint32_t build;          /* the hypervisor's own version, for the log */
 	uint16_t major, minor;
 };

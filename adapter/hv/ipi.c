@@ -45,10 +45,11 @@ void kick(cpumask_t vps)
 	hv_send_ipi(vps, VECTOR_KICK);
 }
 
-void vp_spin_hint(uint32_t count)
+/* TLFS HvCallNotifyLongSpinWait, which is worth its while once somebody has spun for that long. */
+void vp_spin_hint(void)
 {
-	if (hv_has(HV_F_SPIN_WAIT) && count >= hv_spin_threshold())
-		hv_call_fast(HV_CALL_SPIN_WAIT, count, 0);
+	if (hv_has(HV_F_SPIN_WAIT))
+		hv_call_fast(HV_CALL_SPIN_WAIT, hv_spin_threshold(), 0);
 	else
 		cpu_relax();
 }

@@ -39,7 +39,7 @@ bool vp_about_to_wait(void);
  */
 bool vp_due_at_return(void);
 
-/* A hint that this VP has spun for `count` iterations on a lock that another holds. */
-void vp_spin_hint(uint32_t count);
+/* A hint that this VP waits for what another one is to do, which the hypervisor may run first. */
+void vp_spin_hint(void);
 
 #endif

@@ -21,9 +21,9 @@ static long yield(void *arg)
 {
 	(void)arg;
 	vcpu_active(this_vcpu());
-	cpu_relax();
 	/* It may spin for what has been put off. */
-	vp_about_to_wait();
+	if (!vp_about_to_wait())
+		vp_spin_hint();
 	vcpu_window();
 	return 0;
 }
