@@ -8,7 +8,6 @@
 
 #include "adapter/seam/block.h"
 #include "adapter/x86/log.h"
-#include "core/string.h"
 
 static struct storvsc_order order;
 static bool boot_image_shown;
