@@ -412,26 +412,8 @@ static struct netvsc_queue *queue_of(struct netvsc *device, unsigned index)
 	return &device->queue[usable ? index : 0];
 }
 
-static void transmit(struct net_device *net, unsigned index, struct net_packet *packet)
+static void commit_queue(struct netvsc_queue *queue)
 {
-	struct netvsc_queue *queue = queue_of(netvsc_of(net), index);
-	bool waits = true;
-	int status = -1;
-
-	packet->device_private = (void *)1;
-	lock_take(&queue->lock);
-	if (!queue->nr_waiting)
-		status = try(queue, packet, &waits);
-	if (waits && !enqueue(queue, packet))
-		status = NET_DROPPED;
-	lock_drop(&queue->lock);
-	if (status >= 0)
-		net_transmitted(net, packet, (enum net_status)status);
-}
-
-static void commit(struct net_device *net, unsigned index)
-{
-	struct netvsc_queue *queue = queue_of(netvsc_of(net), index);
 	uint32_t bytes;
 	bool waits;
 
@@ -448,6 +430,32 @@ static void commit(struct net_device *net, unsigned index)
 		hv_channel_flush_and_look(queue->channel);
 	else
 		hv_channel_flush_soon(queue->channel, bytes);
+}
+
+static void commit(struct net_device *net, unsigned index)
+{
+	commit_queue(queue_of(netvsc_of(net), index));
+}
+
+static void transmit(struct net_device *net, unsigned index, struct net_packet *packet)
+{
+	struct netvsc *device = netvsc_of(net);
+	struct netvsc_queue *queue = queue_of(device, index);
+	bool waits = true;
+	int status = -1;
+
+	packet->device_private = (void *)1;
+	lock_take(&queue->lock);
+	if (!queue->nr_waiting)
+		status = try(queue, packet, &waits);
+	if (waits && !enqueue(queue, packet))
+		status = NET_DROPPED;
+	lock_drop(&queue->lock);
+	if (status >= 0)
+		net_transmitted(net, packet, (enum net_status)status);
+	/* The queue of that number may be open by the time it is committed. */
+	if (index && index < device->nr_queues && queue == device->queue)
+		commit_queue(queue);
 }
 
 const struct net_device_ops netvsc_net_ops = {.transmit = transmit, .commit = commit};

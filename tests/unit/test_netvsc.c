@@ -9,6 +9,7 @@
 
 #include "adapter/hv/vmbus.h"
 #include "adapter/hv/netvsc.h"
+#include "adapter/hv/netvsc_int.h"
 #include "adapter/seam/net.h"
 #include "tests/hosted/tcp.h"
 #include "tests/loop/server_netvsp.h"
@@ -942,6 +943,19 @@ static void every_vp_has_a_queue(void **state)
 	assert_int_equal(used, (1u << CLIENT_VPS) - 1);
 }
 
+/* The first queue stands in for one that is not open; that one may be by the time its packets are committed. */
+static void what_came_while_its_queue_opened_is_sent(void **state)
+{
+	struct netvsc_queue *queue = &netvsc_of(device)->queue[1];
+
+	(void)state;
+	netvsc_tx_close(queue);
+	transmit(make(FRAME, 60, 0), 1);
+	netvsc_tx_open(queue);
+	finish(1);
+	assert_int_equal(nr_out, 1);
+}
+
 /* Packets are under way and waiting when the host takes the adapter away. */
 static void an_adapter_that_goes_answers_everything(void **state)
 {
@@ -1117,6 +1131,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(large_frames_are_carried_where_both_want_it,
 					    setup_jumbo, teardown),
 	    cmocka_unit_test_setup_teardown(every_vp_has_a_queue, setup_wide, teardown),
+	    cmocka_unit_test_setup_teardown(what_came_while_its_queue_opened_is_sent, setup_wide,
+					    teardown),
 	    cmocka_unit_test_setup_teardown(an_adapter_that_goes_answers_everything, setup_going,
 					    teardown),
 	    cmocka_unit_test_setup_teardown(a_broken_primary_channel_ends_the_others, setup_going,
