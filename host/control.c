@@ -25,6 +25,7 @@ struct client {
 
 struct control {
 	struct loop *loop;
+	int spare; /* kept for when there is no file descriptor left to turn a client away with */
 	struct loop_watch watch;
 	const struct control_ops *ops;
 	void *context;
@@ -216,6 +217,19 @@ static void client_ready(void *context, uint32_t events)
 	take_line(client, bytes, (size_t)count);
 }
 
+/* A client that cannot be let in is not left at the door, where it would be told of again and again. */
+static void turn_away(struct control *control)
+{
+	int fd;
+
+	close(control->spare);
+	fd = accept4(control->watch.fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0) {
+		close(fd);
+	}
+	control->spare = event_create();
+}
+
 static void connection(void *context, uint32_t events)
 {
 	struct control *control = context;
@@ -223,6 +237,9 @@ static void connection(void *context, uint32_t events)
 
 	(void)events;
 	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE) {
+			turn_away(control);
+		}
 		return;
 	}
 	for (unsigned i = 0; i < CONTROL_MAX_CLIENTS; i++) {
@@ -321,6 +338,7 @@ struct control *control_create(struct loop *loop, int listener, const struct con
 		control->client[i].control = control;
 		control->client[i].watch.fd = -1;
 	}
+	control->spare = event_create();
 	control->watch = (struct loop_watch){listener, connection, control};
 	loop_add(loop, &control->watch, EPOLLIN);
 	return control;
@@ -337,6 +355,7 @@ void control_destroy(struct control *control)
 		}
 	}
 	loop_remove(control->loop, &control->watch);
+	close(control->spare);
 	free(control);
 }
 

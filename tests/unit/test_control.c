@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -186,6 +187,35 @@ static void files_that_nobody_takes_are_closed(void **state)
 	close(ends[0]);
 }
 
+/* A client that stays at the door would be told of for ever: pump() would not end. */
+static void without_file_descriptors_clients_are_turned_away(void **state)
+{
+	struct world *w = *state;
+	struct rlimit limit, few;
+	int late = join(w), held[64], nr_held = 0;
+	char byte;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	few = limit;
+	few.rlim_cur = 64;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	while ((held[nr_held] = dup(late)) >= 0)
+		nr_held++;
+	assert_true(loop_turn(&w->loop, 0));
+	assert_false(loop_turn(&w->loop, 0));
+	while (nr_held)
+		close(held[--nr_held]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(recv(late, &byte, 1, MSG_DONTWAIT), 0);
+	close(late);
+	late = join(w);
+	pump(w);
+	assert_int_equal(send(late, "list\n", 5, MSG_NOSIGNAL), 5);
+	pump(w);
+	assert_string_equal(w->verb, "list");
+	close(late);
+}
+
 static void more_files_than_fit_are_closed_too(void **state)
 {
 	struct world *w = *state;
@@ -321,6 +351,7 @@ int main(void)
 	    TEST(a_line_without_end_ends_the_connection),
 	    TEST(files_that_nobody_takes_are_closed),
 	    TEST(more_files_than_fit_are_closed_too),
+	    TEST(without_file_descriptors_clients_are_turned_away),
 	    TEST(files_of_a_client_that_leaves_are_closed),
 	    TEST(after_console_the_connection_carries_it),
 	    TEST(input_waits_for_the_guest_and_comes_whole),
