@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define EXIT_OFF     0
-#define EXIT_USAGE   2
+#define EXIT_REFUSED 2
 #define EXIT_TROUBLE 3
 #define EXIT_RESET   10
 #define EXIT_CRASH   20
@@ -319,6 +319,7 @@ static int status_of(enum outcome outcome)
 	case OUTCOME_RESET: return EXIT_RESET;
 	case OUTCOME_CRASH: return EXIT_CRASH;
 	case OUTCOME_KILLED: return EXIT_KILLED;
+	case OUTCOME_REFUSED: return EXIT_REFUSED;
 	default: return EXIT_TROUBLE;
 	}
 }
@@ -338,7 +339,8 @@ static void allow_many_files(void)
 static enum outcome run_in_sandbox(struct options *options, struct kvm *kvm)
 {
 	struct machine_config *machine = &options->machine;
-	enum outcome outcome = OUTCOME_FAILED;
+	enum outcome outcome = OUTCOME_REFUSED;
+	bool again = false;
 
 	allow_many_files();
 	machine->ring = ring_create();
@@ -348,6 +350,10 @@ static enum outcome run_in_sandbox(struct options *options, struct kvm *kvm)
 	if (enter_sandbox(machine) == 0) {
 		do {
 			outcome = machine_run(machine, kvm);
+			if (again && outcome == OUTCOME_REFUSED) {
+				outcome = OUTCOME_FAILED;
+			}
+			again = true;
 		} while ((outcome == OUTCOME_RESET && !options->no_reboot) ||
 			 (outcome == OUTCOME_CRASH && machine->on_crash == CRASH_RESET));
 	}
@@ -372,13 +378,13 @@ int cli_run(int argc, char **argv)
 	snprintf(name, sizeof(name), "guest-%d", (int)getpid());
 	options.machine.name = name;
 	if (parse(&options, argc, argv) < 0) {
-		return EXIT_USAGE;
+		return EXIT_REFUSED;
 	}
 	if (kvm_open(&kvm) < 0) {
-		return EXIT_TROUBLE;
+		return EXIT_REFUSED;
 	}
 	options.machine.control = control_listen(options.machine.name);
-	outcome = options.machine.control < 0 ? OUTCOME_FAILED : run_in_sandbox(&options, &kvm);
+	outcome = options.machine.control < 0 ? OUTCOME_REFUSED : run_in_sandbox(&options, &kvm);
 	if (options.machine.control >= 0) {
 		control_unlisten(options.machine.control, options.machine.name);
 	}

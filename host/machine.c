@@ -258,7 +258,7 @@ static int init_disks(struct machine *machine)
 		struct xd_error error;
 
 		if (config->disk[i].path && machine_open_disk(machine, i, &error) < 0) {
-			return say_error("%s: %s", config->disk[i].path, error.message);
+			return say_error("%s", error.message);
 		}
 	}
 	return 0;
@@ -405,7 +405,7 @@ static void destroy(struct machine *machine)
 enum outcome machine_run(struct machine_config *config, struct kvm *kvm)
 {
 	struct machine *machine = calloc(1, sizeof(*machine));
-	enum outcome outcome = OUTCOME_FAILED;
+	enum outcome outcome = OUTCOME_REFUSED;
 
 	if (!machine) {
 		return OUTCOME_FAILED;

@@ -6,7 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-int machine_open_disk(struct machine *machine, unsigned place, struct xd_error *error)
+/* Only some of the messages say of which file they are. */
+static void name_disk(const char *path, struct xd_error *error)
+{
+	size_t length = strlen(path), room = sizeof(error->message);
+
+	if ((strncmp(error->message, path, length) == 0 && error->message[length] == ':') ||
+	    length + 2 >= room) {
+		return;
+	}
+	memmove(error->message + length + 2, error->message, room - length - 2);
+	memcpy(error->message, path, length);
+	memcpy(error->message + length, ": ", 2);
+	error->message[room - 1] = '\0';
+}
+
+static int open_disk(struct machine *machine, unsigned place, struct xd_error *error)
 {
 	const struct machine_disk *disk = &machine->config->disk[place];
 	const struct block_source source = {disk->path, disk->format, disk->read_only, disk->files};
@@ -14,6 +29,12 @@ int machine_open_disk(struct machine *machine, unsigned place, struct xd_error *
 	unsigned ide = place - MACHINE_MAX_LUNS;
 
 	if (block_open(block, &machine->block_pool, &source, error) < 0) {
+		return -1;
+	}
+	if (disk->cdrom && block->size < SCSI_DVD_SECTOR) {
+		block_close(block, NULL);
+		snprintf(error->message, sizeof(error->message),
+			 "has not even one sector of a DVD's, %u bytes", SCSI_DVD_SECTOR);
 		return -1;
 	}
 	if (place < MACHINE_MAX_LUNS) {
@@ -26,6 +47,15 @@ int machine_open_disk(struct machine *machine, unsigned place, struct xd_error *
 		return -1;
 	}
 	storvsp_insert(machine->ide[ide], 0, block, false);
+	return 0;
+}
+
+int machine_open_disk(struct machine *machine, unsigned place, struct xd_error *error)
+{
+	if (open_disk(machine, place, error) < 0) {
+		name_disk(machine->config->disk[place].path, error);
+		return -1;
+	}
 	return 0;
 }
 
@@ -93,7 +123,7 @@ static struct json_object *attach(struct machine *machine, unsigned lun,
 	}
 	disk->path = disk->files->file[0].path;
 	if (machine_open_disk(machine, lun, &error) < 0) {
-		answer = control_refuse("%s: %s", disk->path, error.message);
+		answer = control_refuse("%s", error.message);
 		disk_files_destroy(disk->files);
 		*disk = (struct machine_disk){0};
 		return answer;

@@ -14,6 +14,7 @@
 #define SCSI_SENSE_LENGTH 18u
 #define SCSI_REPLY_MAX    1024u
 #define SCSI_MAX_LUNS     64u
+#define SCSI_DVD_SECTOR   2048u /* bytes */
 
 #define SCSI_STATUS_GOOD            0x00u
 #define SCSI_STATUS_CHECK_CONDITION 0x02u

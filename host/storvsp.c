@@ -584,8 +584,8 @@ bool storvsp_insert(struct storvsp *controller, unsigned lun, struct block *bloc
 	unit->scsi = (struct scsi_unit){
 	    .cdrom = cdrom,
 	    .read_only = block->read_only,
-	    .block_size = cdrom ? 2048 : block->sector,
-	    .physical_block_size = cdrom ? 2048 : block->physical_sector,
+	    .block_size = cdrom ? SCSI_DVD_SECTOR : block->sector,
+	    .physical_block_size = cdrom ? SCSI_DVD_SECTOR : block->physical_sector,
 	};
 	unit->scsi.blocks = block->size / unit->scsi.block_size;
 	snprintf(unit->scsi.serial, sizeof(unit->scsi.serial), "xenolith-%s-%u", controller->name,

@@ -17,8 +17,9 @@ enum outcome {
 	OUTCOME_POWER_OFF,
 	OUTCOME_RESET,
 	OUTCOME_CRASH,
-	OUTCOME_KILLED, /* by the user */
-	OUTCOME_FAILED, /* our fault or KVM's, told on stderr */
+	OUTCOME_KILLED,  /* by the user */
+	OUTCOME_REFUSED, /* not begun: what it takes is missing or wrong, told on stderr */
+	OUTCOME_FAILED,  /* our fault or KVM's, told on stderr */
 };
 
 struct crash;
