@@ -90,11 +90,11 @@ def initramfs(host):
 
 
 def l0_qemu(choice):
-    """(argv so far) of the QEMU that is L1's machine: "new" from backports, "stock", or a path."""
+    """(argv so far) of the QEMU that is L1's machine: "new" from trixie's backports, "stock", or a path."""
     if choice == "new":
-        home = [debian.package("bookworm-backports", "qemu-system-" + p) for p in ("x86", "data", "common")]
-        firmware = "-L %s/usr/share/qemu -L /usr/share/seabios -L /usr/share/qemu" % home[1]
-        return [str(home[0] / "usr/bin/qemu-system-x86_64"), *firmware.split()]
+        home = debian.program("trixie-backports", "qemu-system-x86")
+        firmware = [a for folder in ("qemu", "seabios") for a in ("-L", "%s/usr/share/%s" % (home, folder))]
+        return debian.loaded(home, "usr/bin/qemu-system-x86_64") + firmware
     binary = shutil.which("qemu-system-x86_64" if choice == "stock" else choice)
     if not binary:
         raise LabError("no such QEMU: %s" % choice)

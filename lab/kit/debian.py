@@ -137,6 +137,34 @@ def package(suite, name):
     return home
 
 
+def program(suite, name):
+    """The directory that `name` of `suite` and all it depends on are unpacked in, beside each other: a program of another release needs that
+    release's libraries. `loaded` starts it."""
+    home = CACHE / "root" / suite / name
+    if (home / ".complete").exists():
+        return home
+    with locked("pkg." + suite):
+        if (home / ".complete").exists():
+            return home
+        options = refreshed(suite)
+        shutil.rmtree(home, ignore_errors=True)
+        archives = home / "archives"
+        (archives / "partial").mkdir(parents=True)
+        run(["apt-get", *options, "-o", "Dir::Cache::archives=%s" % archives, "-q", "-y", "--no-install-recommends", "--download-only",
+             "install", name])
+        for deb in archives.glob("*.deb"):
+            run(["dpkg-deb", "-x", str(deb), str(home)])
+        shutil.rmtree(archives)
+        (home / ".complete").touch()
+    return home
+
+
+def loaded(home, binary):
+    """What starts the program `binary` of such a directory, by its own loader and libraries."""
+    libraries = home / "usr/lib/x86_64-linux-gnu"
+    return [str(libraries / "ld-linux-x86-64.so.2"), "--library-path", str(libraries), str(home / binary)]
+
+
 def kernel_package(suite, flavour):
     """The directory of the kernel that linux-image-FLAVOUR of `suite` stands for."""
     name = CACHE / "pkg" / suite / ("linux-image-%s.name" % flavour)
