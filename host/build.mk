@@ -36,6 +36,8 @@ $(eval $(call fuzzer,scsi,tests/fuzz/fuzz_scsi.c host/scsi.c host/scsi_replies.c
 $(eval $(call fuzzer,rndis,tests/fuzz/fuzz_rndis.c host/rndis.c host/net_finish.c))
 $(eval $(call fuzzer,netvsp,tests/fuzz/fuzz_netvsp.c $(HOST_NETVSP_SRC)))
 $(eval $(call unit_test,storvsp,tests/unit/test_storvsp.c $(HOST_STORVSP_SRC) $$(DISK_ASAN),$$(DISK_ASAN) -pthread -luring))
+$(eval $(call unit_test,storvsp_threads,tests/unit/test_storvsp_threads.c $(HOST_STORVSP_SRC) $$(DISK_TSAN),$$(DISK_TSAN) -pthread -luring))
+$(BUILD)/tests/unit/storvsp_threads: SANITIZE := -fsanitize=thread
 $(eval $(call unit_test,netvsp,tests/unit/test_netvsp.c $(HOST_NETVSP_SRC)))
 $(eval $(call unit_test,rss,tests/unit/test_rss.c host/rss.c))
 $(eval $(call unit_test,net_finish,tests/unit/test_net_finish.c host/net_finish.c))

@@ -151,9 +151,7 @@ static bool send_backlog(struct vmbus_channel *channel)
 	enum vmbus_ring_result result;
 	bool signal = false, empty;
 
-	if (!channel->backlog) {
-		return true;
-	}
+	/* Only under the lock: who has found the ring full may be about to keep a packet, and the guest, which made room since, says so just once. */
 	pthread_mutex_lock(&channel->lock);
 	while (channel->backlog) {
 		struct backlog *first = channel->backlog;
