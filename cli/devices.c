@@ -84,6 +84,7 @@ static int send_disk(const char *name, const struct machine_disk *disk, const st
 	json_object_object_add(request, "format",
 			       json_object_new_string(xd_format_name(disk->format)));
 	json_object_object_add(request, "read_only", json_object_new_boolean(disk->read_only));
+	json_object_object_add(request, "cdrom", json_object_new_boolean(disk->cdrom));
 	json_object_object_add(request, "paths", json_object_get(files->paths));
 	if ((size_t)snprintf(line, sizeof(line), "attach %s",
 			     json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN)) >=
@@ -107,8 +108,8 @@ static int send_disk(const char *name, const struct machine_disk *disk, const st
 int cli_attach(int argc, char **argv)
 {
 	static const struct guest_usage usage = {
-	    .words = "NAME FILE[,ro][,format=raw|vhd|vhdx]",
-	    .doc = "Gives a running guest one more disk, and tells its LUN.",
+	    .words = "NAME FILE[,ro][,cdrom][,format=raw|vhd|vhdx]",
+	    .doc = "Gives a running guest one more disk, or a DVD, and tells its LUN.",
 	    .least = 1,
 	    .most = 1};
 	struct guest_request request;

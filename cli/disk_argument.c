@@ -26,14 +26,19 @@ static int take_option(struct machine_disk *disk, const char *option)
 		disk->ide = true;
 		return 0;
 	}
+	if (strcmp(option, "cdrom") == 0) {
+		disk->cdrom = disk->read_only = true;
+		disk->format = XD_FORMAT_RAW;
+		return 0;
+	}
 	if (strncmp(option, "format=", 7) == 0) {
 		disk->format = xd_format_by_name(option + 7);
 		if (disk->format != XD_FORMAT_ANY) {
 			return 0;
 		}
 	}
-	return say_error("%s: %s is none of ro, ide and format=raw, vhd or vhdx", disk->path,
-			 option);
+	return say_error("%s: %s is none of ro, ide, cdrom and format=raw, vhd or vhdx",
+			 disk->path, option);
 }
 
 int disk_argument(struct machine_disk *disk, char *value)
@@ -47,5 +52,7 @@ int disk_argument(struct machine_disk *disk, char *value)
 			return -1;
 		}
 	}
-	return 0;
+	return disk->ide && disk->cdrom
+		   ? say_error("%s: a DVD is no IDE disk; leave out ide", disk->path)
+		   : 0;
 }
