@@ -18,6 +18,7 @@ from .qmp import Qmp
 from .script import Script
 
 POWERED_OFF, REBOOTED, CRASHED, REFUSED, TIMED_OUT = 0, 10, 20, 30, 124
+TRIPLE_FAULT = "triple fault"
 # Seconds without a byte on the console after which nothing more is expected of a partition that has ended.
 SETTLE = 0.5
 # What the adapter says on the console when it will not start a guest.
@@ -166,7 +167,7 @@ class Machine:
 
     def _on_reset(self, registers):
         if re.search(r"[ER]IP=0*fff0\b", registers):
-            self._end(CRASHED, "triple fault")
+            self._end(CRASHED, TRIPLE_FAULT)
         else:
             self._end(REBOOTED, "guest-reset")
 
@@ -216,7 +217,7 @@ class Machine:
 
     def _post_mortem(self):
         """Shows where the partition's processors are, and what --monitor asked for. Our own host says that by itself."""
-        if self.status == CRASHED and not self.host.has_qmp and not self.spec.verbose:
+        if self.status == CRASHED and (not self.host.has_qmp or self.cause == TRIPLE_FAULT) and not self.spec.verbose:
             self._show_log()
         lines = self.spec.monitor + (["info registers -a"] if self.status in (CRASHED, TIMED_OUT) else [])
         if not (self.host.has_qmp and self.started and lines):

@@ -28,10 +28,18 @@ class Result:
     def saw(self, text):
         return text in self.out
 
+    def triple_fault(self):
+        """Where a processor was that faulted three times, as L1's KVM says it; None where none did."""
+        m = re.search(r"kvm_exit: .*reason shutdown.*", self.err)
+        return m.group(0) if m else None
+
     def last_words(self):
-        """Where a kernel crashed, as it says itself; else the last line there was."""
-        m = re.search(r"RIP: .*", self.out) or re.search(r".*\S.*\s*\Z", self.out)
-        return m.group(0).strip() if m else "without a word"
+        """Where a kernel crashed, as it says itself; else where it was, and the last line there was."""
+        m = re.search(r"RIP: .*", self.out)
+        if m:
+            return m.group(0).strip()
+        last = re.search(r".*\S.*\s*\Z", self.out)
+        return ": ".join(w.strip() for w in (self.triple_fault(), last and last.group(0)) if w) or "without a word"
 
     def failures(self):
         """The checks of the guest's userland that failed; None where it did not run them to the end."""
@@ -50,14 +58,14 @@ def lab(*args, initrd=INITRD, append="", seconds=180, idle=False):
 
 def lost(result, native):
     """
-    What may have been the lab's own fault (docs/lab.md): a native guest that crashed, because the nested processor may deliver an interrupt twice, and any
-    that hung, because it may lose its way altogether. A Xen guest's crash never is: the adapter sees to that.
+    What may have been the lab's own fault (docs/lab.md): a native guest that crashed, because the nested processor may deliver an interrupt twice, any that
+    hung, because it may lose its way altogether, and a Xen guest whose processor faulted three times: the adapter tells of every other end.
     """
     if NESTED not in result.err or result.saw("sysrq triggered crash") or result.saw("guest: crashes on purpose"):
         return None
     if result.code == TIMED_OUT:
         return "hung"
-    return "crashed" if native and result.code == CRASHED else None
+    return "crashed" if result.code == CRASHED and (native or result.triple_fault()) else None
 
 
 def run(command, idle=False):
