@@ -37,8 +37,8 @@ static int take_option(struct machine_disk *disk, const char *option)
 			return 0;
 		}
 	}
-	return say_error("%s: %s is none of ro, ide, cdrom and format=raw, vhd or vhdx",
-			 disk->path, option);
+	return say_error("%s: %s is none of ro, ide, cdrom and format=raw, vhd or vhdx", disk->path,
+			 option);
 }
 
 int disk_argument(struct machine_disk *disk, char *value)
