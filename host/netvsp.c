@@ -209,11 +209,12 @@ static bool on_init(struct netvsp *adapter, struct vmbus_channel *channel,
 	return reply(channel, in, NVSP_INIT_COMPLETE, &answer);
 }
 
+/* Sections are cut for it, so that it cannot change any more once they are. */
 static void on_config(struct netvsp *adapter, const struct nvsp_message *message)
 {
 	uint32_t mtu = message->ndis_config.mtu - NET_HEADER;
 
-	if (mtu >= NET_MTU_LEAST && mtu <= NET_MTU_MOST) {
+	if (!adapter->receive.view && mtu >= NET_MTU_LEAST && mtu <= NET_MTU_MOST) {
 		adapter->rndis.mtu = mtu;
 	}
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Any NVSP and RNDIS messages, any completions: the adapter lives, and the next guest gets frames through. */
+/*
+ * Any NVSP and RNDIS messages, any completions, frames of any length: the adapter lives, writes nowhere but into the buffer that it was given,
+ * and the next guest gets frames through.
+ */
 #include "tests/host/fake_guest.h"
 #include "tests/host/fuzz_input.h"
 
@@ -7,12 +10,15 @@
 #include "host/netvsp.h"
 #include "host/rndis.h"
 
-#define BUFFER_FRAMES 16u
+#define RECEIVE_FRAMES 3u /* few sections, so that the last one is in use soon */
+#define GUARD_FRAMES   3u
+#define SEND_FRAMES    16u
+#define GUARD          0xee
 
 static struct fake_guest guest;
 static struct fake_channel channel;
 static struct netvsp *adapter;
-static uint8_t *send_buffer;
+static uint8_t *send_buffer, *guard;
 
 static void swallow(struct net_backend *backend, uint8_t *frame, uint32_t length,
 		    const struct net_work *work)
@@ -50,6 +56,32 @@ static void read_all(void)
 	}
 }
 
+static void give_back(uint64_t transaction)
+{
+	const struct vmbus_out_packet packet = {.type = VMBUS_PACKET_COMPLETION,
+						.transaction = transaction};
+
+	fake_send(&channel, &packet);
+}
+
+/* Without it nothing that arrives is for this guest. */
+static void set_filter(void)
+{
+	struct {
+		struct rndis_header header;
+		struct rndis_request request;
+		uint32_t value;
+	} set = {{RNDIS_SET, sizeof(set)},
+		 {1, OID_GEN_CURRENT_PACKET_FILTER, 4, sizeof(struct rndis_request), 0},
+		 0xf};
+	const struct nvsp_message message = {.type = NVSP_SEND_RNDIS_PACKET,
+					     .rndis = {NVSP_CHANNEL_CONTROL, 0, sizeof(set)}};
+
+	memcpy(send_buffer, &set, sizeof(set));
+	FUZZ_CHECK(send_nvsp(&message));
+	give_back(1);
+}
+
 static void start(void)
 {
 	struct nvsp_message init = {.type = NVSP_INIT, .init = {NVSP_VERSION_61, NVSP_VERSION_61}};
@@ -63,12 +95,15 @@ static void start(void)
 	guest.head = guest.tail = 0;
 	FUZZ_CHECK(fake_connect(&guest, VMBUS_VERSION_WIN10_V5_3) && fake_offer(&guest, &offer) &&
 		   fake_open(&channel, &guest, &offer, 8));
-	FUZZ_CHECK(fake_gpadl(&guest, offer.channel, 100, fake_frames(&guest, BUFFER_FRAMES, NULL),
-			      BUFFER_FRAMES));
+	FUZZ_CHECK(fake_gpadl(&guest, offer.channel, 100, fake_frames(&guest, RECEIVE_FRAMES, NULL),
+			      RECEIVE_FRAMES));
+	fake_frames(&guest, GUARD_FRAMES, (void **)&guard);
+	memset(guard, GUARD, GUARD_FRAMES * 4096);
 	FUZZ_CHECK(fake_gpadl(&guest, offer.channel, 101,
-			      fake_frames(&guest, BUFFER_FRAMES, (void **)&send_buffer),
-			      BUFFER_FRAMES));
+			      fake_frames(&guest, SEND_FRAMES, (void **)&send_buffer),
+			      SEND_FRAMES));
 	FUZZ_CHECK(send_nvsp(&init) && send_nvsp(&receive) && send_nvsp(&send));
+	set_filter();
 	read_all();
 }
 
@@ -96,10 +131,18 @@ static void any(struct fuzz_input *input)
 	fake_send(&channel, &packet);
 }
 
+static void configure(struct fuzz_input *input)
+{
+	struct nvsp_message message = {.type = NVSP_SEND_NDIS_CONFIG,
+				       .ndis_config.mtu = fuzz_byte(input) * 40u};
+
+	send_nvsp(&message);
+}
+
 static void arrive(struct fuzz_input *input)
 {
-	uint8_t frame[2048];
-	uint32_t length = NET_HEADER + fuzz_byte(input) * 7u;
+	static uint8_t frame[9100];
+	uint32_t length = NET_HEADER + fuzz_byte(input) * 35u;
 
 	fuzz_bytes(input, frame, 64);
 	backend.receive(backend.adapter, frame, length, fuzz_byte(input) & 1);
@@ -120,13 +163,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	start();
 	while (input.left) {
-		switch (fuzz_byte(&input) % 5) {
+		switch (fuzz_byte(&input) % 7) {
 		case 0:
 		case 1: rndis(&input); break;
 		case 2: any(&input); break;
 		case 3: arrive(&input); break;
+		case 4: configure(&input); break;
+		case 5: give_back(fuzz_byte(&input)); break;
 		default: read_all(); break;
 		}
+	}
+	for (unsigned i = 0; i < GUARD_FRAMES * 4096; i++) {
+		FUZZ_CHECK(guard[i] == GUARD);
 	}
 	return 0;
 }

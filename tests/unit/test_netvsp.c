@@ -165,6 +165,22 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* Sections were cut for the MTU that there was. */
+static void a_late_mtu_makes_no_frame_longer_than_a_section(void **state)
+{
+	static const uint8_t frame[8000] = {2, 1, 2, 3, 4, 5};
+	struct world *w = *state;
+	const struct nvsp_message config = {.type = NVSP_SEND_NDIS_CONFIG,
+					    .ndis_config.mtu = 9014};
+	const struct vmbus_out_packet packet = {.type = VMBUS_PACKET_IN_BAND,
+						.payload[0] = {&config, sizeof(config)}};
+
+	memset(w->receive, 0xee, RECEIVE_FRAMES * 4096);
+	assert_true(fake_send(&w->channel, &packet));
+	assert_true(w->backend.receive(w->adapter, frame, sizeof(frame), false));
+	assert_int_equal(w->receive[w->section_size], 0xee);
+}
+
 static void every_version_is_spoken_and_no_other(void **state)
 {
 	static const uint32_t versions[] = {NVSP_VERSION_1, NVSP_VERSION_2, NVSP_VERSION_4,
@@ -520,6 +536,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(every_version_is_spoken_and_no_other, bare, teardown),
+	    TEST(a_late_mtu_makes_no_frame_longer_than_a_section),
 	    cmocka_unit_test_setup_teardown(an_empty_section_without_send_buffer_is_harmless, bare,
 					    teardown),
 	    TEST(the_guest_learns_its_address),
