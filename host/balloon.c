@@ -51,15 +51,19 @@ static void flip(struct balloon *balloon, uint64_t index)
 	balloon->map[index / 64] ^= 1ull << (index % 64);
 }
 
-/* One range of the guest's, as far as it is RAM and within what was asked. The pages' contents are gone. */
-static void take_range(struct balloon *balloon, uint64_t range, uint64_t *got)
+/*
+ * One range of the guest's, as far as it is RAM and within the `left` pages that an answer may name, taken before or not. The pages' contents are
+ * gone.
+ */
+static void take_range(struct balloon *balloon, uint64_t range, uint64_t *left, uint64_t *got)
 {
 	uint64_t first = BALLOON_RANGE_FIRST(range), count = BALLOON_RANGE_COUNT(range);
 	uint64_t index, begin;
 
-	if (count > balloon->asked - *got) {
-		count = balloon->asked - *got;
+	if (count > *left) {
+		count = *left;
 	}
+	*left -= count;
 	if (!count || !gmem_index(balloon->memory, first, count, &index)) {
 		return;
 	}
@@ -223,7 +227,7 @@ static void on_inflated(struct balloon *balloon, const uint8_t *body, uint32_t l
 {
 	struct balloon_inflate_response response;
 	uint32_t count;
-	uint64_t got = 0;
+	uint64_t left = balloon->asked, got = 0;
 
 	memcpy(&response, body, sizeof(response));
 	count = response.count_and_more >> 1;
@@ -233,7 +237,7 @@ static void on_inflated(struct balloon *balloon, const uint8_t *body, uint32_t l
 		uint64_t range;
 
 		memcpy(&range, body + i * sizeof(range), sizeof(range));
-		take_range(balloon, range, &got);
+		take_range(balloon, range, &left, &got);
 	}
 	balloon->asked -= got;
 	if (!(response.count_and_more & 1) || !balloon->asked) {

@@ -9,6 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
+
+/* Linux tells of one crash twice. */
+#define TOLD_FREELY 8u
 
 /* The text is the guest's: only what a terminal may see goes through. */
 static void read_message(const struct vcpu *vcpu, uint64_t address, uint64_t length, char *to)
@@ -66,6 +70,15 @@ void crash_read(const struct vcpu *vcpu, uint64_t control, struct crash *crash)
 	if (crash->parameters && (control & HV_CRASH_MESSAGE)) {
 		read_message(vcpu, crash->parameter[3], crash->parameter[4], crash->message);
 	}
+}
+
+bool crash_is_news(struct crash_msrs *msrs)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return atomic_exchange(&msrs->told, now.tv_sec) != now.tv_sec ||
+	       atomic_fetch_add(&msrs->times, 1) < TOLD_FREELY;
 }
 
 void crash_say(const struct crash *crash)

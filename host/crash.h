@@ -19,6 +19,8 @@ struct crash {
 /* The partition's crash MSRs, kept by the host where KVM lets it: KVM's own do not offer the guest to leave a message. */
 struct crash_msrs {
 	bool ours;
+	atomic_uint times;    /* that the guest crashed */
+	_Atomic int64_t told; /* the last time that was told, in seconds */
 	_Atomic uint64_t parameter[HV_CRASH_PARAMS];
 };
 
@@ -31,6 +33,8 @@ struct vcpu;
 
 /* On the processor's thread, after the guest wrote `control`. */
 void crash_read(const struct vcpu *vcpu, uint64_t control, struct crash *crash);
+/* False for a guest that goes on and crashes all the time: after the first few times once a second is enough. */
+bool crash_is_news(struct crash_msrs *msrs);
 void crash_say(const struct crash *crash);
 void crash_registers(struct vcpu *vcpu);
 

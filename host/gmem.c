@@ -197,7 +197,7 @@ static bool map_run(const struct gmem *memory, uint8_t *to, uint64_t frame, size
 			  at - memory->base) != MAP_FAILED;
 }
 
-void *gmem_map_frames(const struct gmem *memory, const uint64_t *frames, size_t count)
+void *gmem_map_frames(struct gmem *memory, const uint64_t *frames, size_t count)
 {
 	uint8_t *view;
 
@@ -206,11 +206,15 @@ void *gmem_map_frames(const struct gmem *memory, const uint64_t *frames, size_t 
 	    (view = gmem_at(memory, gpa(frames[0] << GMEM_PAGE_SHIFT), count << GMEM_PAGE_SHIFT))) {
 		return view;
 	}
+	if (count > GMEM_VIEWED_MOST - memory->viewed) {
+		return NULL;
+	}
 	view = mmap(NULL, count << GMEM_PAGE_SHIFT, PROT_NONE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (view == MAP_FAILED) {
 		return NULL;
 	}
+	memory->viewed += count;
 	for (size_t done = 0; done < count;) {
 		size_t run = run_length(frames + done, count - done);
 
@@ -223,11 +227,12 @@ void *gmem_map_frames(const struct gmem *memory, const uint64_t *frames, size_t 
 	return view;
 }
 
-void gmem_unmap_frames(const struct gmem *memory, void *view, size_t count)
+void gmem_unmap_frames(struct gmem *memory, void *view, size_t count)
 {
 	const uint8_t *at = view;
 
 	if (view && (at < memory->base || at >= memory->base + memory->most)) {
 		munmap(view, count << GMEM_PAGE_SHIFT);
+		memory->viewed -= count;
 	}
 }

@@ -34,11 +34,15 @@ struct gmem_range {
 	uint64_t offset; /* in the memfd and from `base` */
 };
 
+/* Each may be a mapping of its own, of which Linux gives a process 65530; eight network adapters take 35,000. */
+#define GMEM_VIEWED_MOST 48000u
+
 struct gmem {
 	int fd;
 	uint8_t *base;
 	uint64_t size; /* that the guest starts with */
 	uint64_t most; /* that it can have */
+	size_t viewed; /* pages of views that lie scattered; one thread's */
 	/* The third is what was added. It appears and grows while other threads look things up. */
 	unsigned ranges;
 	struct gmem_range range[3];
@@ -67,9 +71,10 @@ bool gmem_write(const struct gmem *memory, struct gpa address, const void *from,
 
 /*
  * A contiguous host view of `count` guest frames, for structures as VMBus rings that may lie scattered in guest memory.
- * NULL where a frame is not RAM or memory runs out. Free with gmem_unmap_frames().
+ * NULL where a frame is not RAM, memory runs out, or all scattered views come to more than GMEM_VIEWED_MOST pages. Free with
+ * gmem_unmap_frames(). One thread.
  */
-void *gmem_map_frames(const struct gmem *memory, const uint64_t *frames, size_t count);
-void gmem_unmap_frames(const struct gmem *memory, void *view, size_t count);
+void *gmem_map_frames(struct gmem *memory, const uint64_t *frames, size_t count);
+void gmem_unmap_frames(struct gmem *memory, void *view, size_t count);
 
 #endif

@@ -42,7 +42,7 @@ struct netvsp {
 	/* The receive buffer is cut into sections; each is ours (in `free`) or the guest's, until it completes the packet. */
 	uint32_t section_size, sections, free_count;
 	uint32_t *free;
-	bool *lent;
+	uint8_t *lent;   /* by which queue, from 1; 0: it is ours */
 	bool given_back; /* some, since expects() was last asked */
 	bool stalled;    /* the backend waits for a section */
 	struct netvsp_counts counts;
@@ -81,8 +81,8 @@ static void resume(struct netvsp *adapter, const struct vmbus_channel *channel)
 }
 
 /* Lends a section to the guest with `header` and `body` in it. The transaction says which. */
-static bool lend(struct netvsp *adapter, struct vmbus_channel *channel, uint32_t kind,
-		 struct vmbus_piece header, struct vmbus_piece body)
+static bool lend(struct netvsp *adapter, unsigned queue, uint32_t kind, struct vmbus_piece header,
+		 struct vmbus_piece body)
 {
 	uint32_t section = adapter->free[--adapter->free_count];
 	uint32_t offset = section * adapter->section_size;
@@ -106,46 +106,44 @@ static bool lend(struct netvsp *adapter, struct vmbus_channel *channel, uint32_t
 	if (body.length) {
 		memcpy(adapter->receive.view + offset + header.length, body.bytes, body.length);
 	}
-	adapter->lent[section] = true;
-	return vmbus_send(channel, &packet);
+	adapter->lent[section] = (uint8_t)(queue + 1);
+	return vmbus_send(adapter->channel[queue], &packet);
 }
 
 /* The queue that the guest's table names for this frame, while it is open. */
-static struct vmbus_channel *queue_of(const struct netvsp *adapter, const uint8_t *frame,
-				      uint32_t length)
+static unsigned queue_of(const struct netvsp *adapter, const uint8_t *frame, uint32_t length)
 {
 	const struct rndis_adapter *rndis = &adapter->rndis;
-	struct vmbus_channel *channel = adapter->channel[0];
 
 	if (rndis->rss && adapter->subchannels) {
 		uint32_t hash = rss_hash(rndis->rss_key, frame, length);
 		unsigned queue = rndis->rss_table[hash % rndis->rss_entries];
 
 		if (queue <= adapter->subchannels && vmbus_is_open(adapter->channel[queue])) {
-			channel = adapter->channel[queue];
+			return queue;
 		}
 	}
-	return channel;
+	return 0;
 }
 
 static bool on_frame(void *context, const uint8_t *frame, uint32_t length, bool checked)
 {
 	struct netvsp *adapter = context;
 	struct rndis_rx_header header;
-	struct vmbus_channel *channel;
+	unsigned queue;
 
 	if (!adapter->rndis.filter || !adapter->rndis.link ||
 	    length > adapter->rndis.mtu + NET_HEADER + 4 || !adapter->receive.view) {
 		return true; /* nobody listens: dropped */
 	}
-	channel = queue_of(adapter, frame, length);
-	if (!can_receive(adapter, channel)) {
+	queue = queue_of(adapter, frame, length);
+	if (!can_receive(adapter, adapter->channel[queue])) {
 		adapter->stalled = true;
 		return false;
 	}
 	adapter->counts.received++;
 	rndis_write_header(&header, length, checked);
-	lend(adapter, channel, NVSP_CHANNEL_DATA, (struct vmbus_piece){&header, sizeof(header)},
+	lend(adapter, queue, NVSP_CHANNEL_DATA, (struct vmbus_piece){&header, sizeof(header)},
 	     (struct vmbus_piece){frame, length});
 	return true;
 }
@@ -160,8 +158,8 @@ static void tell_link(struct netvsp *adapter)
 		uint32_t length = rndis_write_link(&adapter->rndis, message);
 
 		adapter->link_news = false;
-		lend(adapter, adapter->channel[0], NVSP_CHANNEL_CONTROL,
-		     (struct vmbus_piece){message, length}, (struct vmbus_piece){0});
+		lend(adapter, 0, NVSP_CHANNEL_CONTROL, (struct vmbus_piece){message, length},
+		     (struct vmbus_piece){0});
 	}
 }
 
@@ -174,7 +172,7 @@ static void take_back(struct netvsp *adapter, const struct vmbus_channel *channe
 		return;
 	}
 	adapter->given_back = true;
-	adapter->lent[transaction - 1] = false;
+	adapter->lent[transaction - 1] = 0;
 	adapter->free[adapter->free_count++] = (uint32_t)transaction - 1;
 	tell_link(adapter);
 	resume(adapter, channel);
@@ -328,8 +326,8 @@ static uint32_t do_control(struct netvsp *adapter, uint32_t length)
 		if (!adapter->free_count) {
 			return NVSP_STATUS_BUSY;
 		}
-		lend(adapter, adapter->channel[0], NVSP_CHANNEL_CONTROL,
-		     (struct vmbus_piece){answer, answer_length}, (struct vmbus_piece){0});
+		lend(adapter, 0, NVSP_CHANNEL_CONTROL, (struct vmbus_piece){answer, answer_length},
+		     (struct vmbus_piece){0});
 	}
 	return NVSP_STATUS_SUCCESS;
 }
@@ -339,11 +337,12 @@ static uint32_t do_data(struct netvsp *adapter, uint32_t length)
 {
 	struct net_backend *backend = adapter->backend;
 	struct rndis_frame frame;
+	unsigned count = 0;
 
 	for (uint32_t at = 0; at < length;) {
 		uint32_t took = rndis_read_packet(adapter->message + at, length - at, &frame);
 
-		if (!took) {
+		if (!took || ++count > RNDIS_PACKETS_MOST) {
 			return NVSP_STATUS_INVALID_RNDIS;
 		}
 		if (frame.length <= NET_FRAME_MAX && adapter->rndis.link) {
@@ -481,17 +480,36 @@ static bool on_open(void *device, struct vmbus_channel *channel)
 	return true;
 }
 
+/* Nobody gives back any more what a queue that closes has been lent; frames may be waiting for it. */
+static void queue_closed(struct netvsp *adapter, const struct vmbus_channel *channel)
+{
+	unsigned queue = 1;
+
+	while (adapter->channel[queue] != channel) {
+		queue++;
+	}
+	for (uint32_t i = 0; i < adapter->sections; i++) {
+		if (adapter->lent[i] == queue + 1) {
+			adapter->lent[i] = 0;
+			adapter->free[adapter->free_count++] = i;
+		}
+	}
+	tell_link(adapter);
+	resume(adapter, adapter->channel[0]);
+}
+
 static void on_close(void *device, struct vmbus_channel *channel)
 {
 	struct netvsp *adapter = device;
 
 	if (channel != adapter->channel[0]) {
+		queue_closed(adapter, channel);
 		return;
 	}
+	adapter->rndis.filter = 0;
 	for (; adapter->subchannels; adapter->subchannels--) {
 		vmbus_rescind(adapter->channel[adapter->subchannels]);
 	}
-	adapter->rndis.filter = 0;
 	drop_receive(adapter);
 	unshare(adapter, &adapter->send);
 	if (adapter->stalled) {

@@ -5,7 +5,6 @@
 
 #define LINK_SPEED     100000000u /* 10 Gbit/s in units of 100 bit/s */
 #define MAX_TRANSFER   0x4000000u
-#define MAX_PACKETS    8u
 #define ALIGNMENT_LOG2 3u
 /* Hyper-V says 0xf53c. Xen's netfront makes large sends of up to 64 KiB whatever it is told, which should not need two of ours. */
 #define LSO_MAX_SIZE     0xff00u
@@ -109,7 +108,7 @@ static uint32_t query(const struct rndis_adapter *adapter, uint32_t oid, uint32_
 	case OID_GEN_CURRENT_PACKET_FILTER: return write_u32(to, adapter->filter);
 	case OID_GEN_MAC_OPTIONS: return write_u32(to, MAC_OPTIONS);
 	case OID_GEN_MEDIA_CONNECT_STATUS: return write_u32(to, !adapter->link);
-	case OID_GEN_MAXIMUM_SEND_PACKETS: return write_u32(to, MAX_PACKETS);
+	case OID_GEN_MAXIMUM_SEND_PACKETS: return write_u32(to, RNDIS_PACKETS_MOST);
 	case OID_802_3_PERMANENT_ADDRESS:
 	case OID_802_3_CURRENT_ADDRESS: memcpy(to, adapter->address, 6); return 6;
 	case OID_802_3_MULTICAST_LIST:
@@ -197,7 +196,7 @@ static uint32_t initialize(const uint8_t *body, uint32_t length, uint8_t *reply)
 	    .major = 1,
 	    .device_flags = RNDIS_DEVICE_CONNECTIONLESS,
 	    .medium = RNDIS_MEDIUM_ETHERNET,
-	    .max_packets = MAX_PACKETS,
+	    .max_packets = RNDIS_PACKETS_MOST,
 	    .max_transfer = MAX_TRANSFER,
 	    .alignment = ALIGNMENT_LOG2,
 	};

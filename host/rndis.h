@@ -11,6 +11,8 @@
 
 /* The longest answer, header and all. */
 #define RNDIS_REPLY_MAX 512u
+/* In one message, as the guest is told. */
+#define RNDIS_PACKETS_MOST 8u
 
 struct rndis_adapter {
 	uint8_t address[6];

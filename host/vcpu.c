@@ -131,8 +131,10 @@ static void report_crash(struct vcpu *vcpu, uint64_t control)
 	struct crash crash;
 
 	crash_read(vcpu, control, &crash);
-	crash_say(&crash);
-	crash_registers(vcpu);
+	if (crash_is_news(vcpu->crash_msrs)) {
+		crash_say(&crash);
+		crash_registers(vcpu);
+	}
 	vcpu->crashed(vcpu->context, &crash, false);
 }
 

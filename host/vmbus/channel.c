@@ -447,13 +447,13 @@ bool vmbus_is_open(const struct vmbus_channel *channel)
 void *vmbus_map_gpadl(struct vmbus_channel *channel, uint32_t id, uint32_t *bytes, size_t *pages)
 {
 	const struct gpadl *gpadl = gpadl_find(channel->bus, channel->id, id);
+	void *view = gpadl && !gpadl->offset ? gpadl_map(channel->bus, gpadl) : NULL;
 
-	if (!gpadl || gpadl->offset) {
-		return NULL;
+	if (view) {
+		*bytes = gpadl->bytes;
+		*pages = gpadl->frames;
 	}
-	*bytes = gpadl->bytes;
-	*pages = gpadl->frames;
-	return gpadl_map(channel->bus, gpadl);
+	return view;
 }
 
 void vmbus_unmap_gpadl(struct vmbus_channel *channel, void *view, size_t pages)

@@ -22,7 +22,7 @@ struct vmbus_channel;
 
 /* What the server needs of its machine. */
 struct vmbus_host {
-	const struct gmem *memory;
+	struct gmem *memory;
 	struct loop *loop;
 	unsigned cpus;
 	/* Queues a VMBus message for a virtual processor's SINT; false where too many wait. */
