@@ -21,6 +21,7 @@ enum bus_state {
 	BUS_CONTACT, /* a version was asked for */
 	BUS_OFFERS,  /* offers come in */
 	BUS_READY,   /* all that there are at first have */
+	BUS_UNLOADING, /* nothing else is of interest any more */
 	BUS_UNLOADED,
 };
 
@@ -290,6 +291,8 @@ void hv_vmbus_message(const void *message, uint32_t length)
 		return;
 	memcpy(copy, message, length);
 	memcpy(&number, copy, sizeof(number));
+	if (bus.state == BUS_UNLOADING && number != VMBUS_UNLOAD_RESPONSE)
+		return;
 	if (number < sizeof(handlers) / sizeof(*handlers) && handlers[number].handle &&
 	    length >= handlers[number].least)
 		handlers[number].handle(copy);
@@ -368,8 +371,11 @@ void hv_vmbus_unload(void)
 	const struct vmbus_header message = {.number = VMBUS_UNLOAD};
 	uint64_t deadline = clock_now() + UNLOAD_FOR_NS;
 
-	if (bus.state < BUS_OFFERS || bus.state == BUS_UNLOADED ||
-	    !bus_post_message(&message, sizeof(message)))
+	if (bus.state < BUS_OFFERS || bus.state == BUS_UNLOADED)
+		return;
+	/* Whoever ends here may hold locks that a handler of another message would wait for. */
+	bus.state = BUS_UNLOADING;
+	if (!bus_post_message(&message, sizeof(message)))
 		return;
 	/* The answer comes to VP 0; another that does not run the guest any more cannot hear it, but may see it heard. */
 	while (__atomic_load_n(&bus.state, __ATOMIC_ACQUIRE) != BUS_UNLOADED &&

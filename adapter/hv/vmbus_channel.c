@@ -364,6 +364,13 @@ static void drain(struct hv_channel *channel)
 	} while (!channel->stalled && vmbus_ring_unmask(&channel->in));
 }
 
+/* Who finds the lock taken has said `again` before: the drop must be seen by all before that is read. */
+static void drop_in_lock(struct hv_channel *channel)
+{
+	lock_drop(&channel->in_lock);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
 void bus_channel_look(struct hv_channel *channel)
 {
 	channel->again = true;
@@ -371,7 +378,7 @@ void bus_channel_look(struct hv_channel *channel)
 		channel->again = false;
 		if (channel->state == HV_CHANNEL_OPEN)
 			drain(channel);
-		lock_drop(&channel->in_lock);
+		drop_in_lock(channel);
 	}
 }
 
@@ -391,7 +398,7 @@ void hv_channel_flush_and_look(struct hv_channel *channel)
 	} else {
 		hv_channel_flush(channel);
 	}
-	lock_drop(&channel->in_lock);
+	drop_in_lock(channel);
 	if (channel->again)
 		bus_channel_look(channel);
 }

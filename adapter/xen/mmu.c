@@ -50,11 +50,13 @@ static void l4_adopt(uint64_t m)
 {
 	uint64_t *l4 = mfn_to_va(mfn(m));
 
-	domain.frames[m] |= FRAME_L4;
 #pragma GCC unroll 8
 	for (unsigned i = domain.kernel_low ? 0 : SLOT_LAST + 1; i < L4_ENTRIES; i++)
-		l4[i] &= ~PTE_U;
+		if (l4[i] & PTE_U)
+			__atomic_fetch_and(&l4[i], ~PTE_U, __ATOMIC_RELAXED);
 	paging_install(l4);
+	/* Last: another VP that sees it loads this one as it is, and needs our slots there to run at all. */
+	__atomic_fetch_or(&domain.frames[m], FRAME_L4, __ATOMIC_RELEASE);
 }
 
 /* The accessed and dirty bits that the processor has set since the guest looked are kept. */
