@@ -18,9 +18,9 @@
 
 enum bus_state {
 	BUS_NONE,
-	BUS_CONTACT, /* a version was asked for */
-	BUS_OFFERS,  /* offers come in */
-	BUS_READY,   /* all that there are at first have */
+	BUS_CONTACT,   /* a version was asked for */
+	BUS_OFFERS,    /* offers come in */
+	BUS_READY,     /* all that there are at first have */
 	BUS_UNLOADING, /* nothing else is of interest any more */
 	BUS_UNLOADED,
 };

@@ -170,8 +170,7 @@ static void a_late_mtu_makes_no_frame_longer_than_a_section(void **state)
 {
 	static const uint8_t frame[8000] = {2, 1, 2, 3, 4, 5};
 	struct world *w = *state;
-	const struct nvsp_message config = {.type = NVSP_SEND_NDIS_CONFIG,
-					    .ndis_config.mtu = 9014};
+	const struct nvsp_message config = {.type = NVSP_SEND_NDIS_CONFIG, .ndis_config.mtu = 9014};
 	const struct vmbus_out_packet packet = {.type = VMBUS_PACKET_IN_BAND,
 						.payload[0] = {&config, sizeof(config)}};
 
