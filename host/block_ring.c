@@ -13,7 +13,7 @@
 /* What the kernel would only hand to a thread of its own, our threads do with less ado. */
 static bool waits(const struct block_request *request)
 {
-	return request->operation == BLOCK_WRITE && !request->durable;
+	return request->operation == BLOCK_WRITE;
 }
 
 static bool pauses(const struct block_request *request)
@@ -31,13 +31,13 @@ static bool fits(const struct block_request *request, struct extent_place *place
 {
 	const struct block *block = request->block;
 
+	/* The library remembers that something could not be made durable: the kernel says so only once. */
 	if ((request->operation != BLOCK_READ && request->operation != BLOCK_WRITE) ||
-	    block->unsettling || block->pool->in_ring == RING_MOST || pauses(request)) {
+	    request->durable || block->unsettling || block->pool->in_ring == RING_MOST ||
+	    pauses(request)) {
 		return false;
 	}
-	/* Where the image has metadata a durable write needs that on stable storage too: the library's work. */
-	return (!request->durable || block->extents.whole) &&
-	       extents_find(&block->extents, request->offset, request->length,
+	return extents_find(&block->extents, request->offset, request->length,
 			    request->operation == BLOCK_WRITE, place);
 }
 
@@ -69,9 +69,7 @@ static void fill(struct io_uring_sqe *entry, const struct block_request *request
 	} else {
 		io_uring_prep_writev(entry, fd, iov, count, file_offset);
 	}
-	if (request->durable) {
-		entry->rw_flags = RWF_DSYNC;
-	} else if (waits(request)) {
+	if (waits(request)) {
 		entry->rw_flags = RWF_NOWAIT;
 	}
 }

@@ -62,7 +62,7 @@ int machine_open_disk(struct machine *machine, unsigned place, struct xd_error *
 static int free_lun(const struct machine *machine)
 {
 	for (unsigned lun = 0; lun < MACHINE_MAX_LUNS; lun++) {
-		if (!machine->config->disk[lun].path) {
+		if (!machine->config->disk[lun].path && storvsp_is_free(machine->storvsp, lun)) {
 			return (int)lun;
 		}
 	}

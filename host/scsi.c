@@ -247,6 +247,11 @@ void scsi_decide(const struct scsi_unit *unit, uint64_t luns, const uint8_t cdb[
 	decide_present(unit, cdb, action, reply);
 }
 
+bool scsi_lists_luns(uint8_t operation)
+{
+	return operation == REPORT_LUNS;
+}
+
 bool scsi_ignores_attention(uint8_t operation)
 {
 	return operation == INQUIRY || operation == REPORT_LUNS || operation == REQUEST_SENSE;

@@ -73,6 +73,8 @@ void scsi_write_sense(uint8_t to[SCSI_SENSE_LENGTH], struct scsi_sense sense);
 
 /* INQUIRY, REPORT LUNS and REQUEST SENSE are carried out whatever the unit has to tell. */
 bool scsi_ignores_attention(uint8_t operation);
+/* Whether it asks which units there are. */
+bool scsi_lists_luns(uint8_t operation);
 
 extern const struct scsi_sense scsi_capacity_changed, scsi_no_lun, scsi_invalid_field,
     scsi_read_error, scsi_write_error, scsi_out_of_range;

@@ -20,6 +20,8 @@ struct unit {
 	struct block *block; /* NULL: nobody there */
 	struct scsi_unit scsi;
 	struct scsi_sense attention; /* what the next command hears; key 0: nothing */
+	bool missed;                 /* its disk was taken away, and the guest has not noticed */
+	unsigned times;              /* that a disk was put there */
 };
 
 /* One command on its way. The first field is what the block layer hands back. */
@@ -320,6 +322,17 @@ static bool take_attention(struct job *job, struct scsi_action *action)
 	return true;
 }
 
+/* A guest learns that a disk is gone by asking it for something, or by asking which there are. */
+static void notices(struct storvsp *controller, struct unit *asked, uint8_t operation)
+{
+	if (asked && !asked->block) {
+		asked->missed = false;
+	}
+	for (unsigned lun = 0; scsi_lists_luns(operation) && lun < SCSI_MAX_LUNS; lun++) {
+		controller->unit[lun].missed = false;
+	}
+}
+
 static void execute(struct job *job)
 {
 	struct storvsp *controller = job->controller;
@@ -331,6 +344,7 @@ static void execute(struct job *job)
 	struct scsi_action action;
 
 	job->unit = here ? &controller->unit[request->lun] : NULL;
+	notices(controller, job->unit, request->cdb[0]);
 	memcpy(cdb, request->cdb,
 	       request->cdb_length < SCSI_CDB_LENGTH ? request->cdb_length : SCSI_CDB_LENGTH);
 	if (!take_attention(job, &action)) {
@@ -486,6 +500,10 @@ static void on_close(void *device, struct vmbus_channel *channel)
 		return;
 	}
 	controller->ready = false;
+	for (unsigned lun = 0; lun < SCSI_MAX_LUNS; lun++) {
+		controller->unit[lun].missed =
+		    false; /* whoever opens it anew finds what there is */
+	}
 	for (; controller->subchannels; controller->subchannels--) {
 		vmbus_rescind(controller->channel[controller->subchannels]);
 	}
@@ -588,11 +606,19 @@ bool storvsp_insert(struct storvsp *controller, unsigned lun, struct block *bloc
 	    .physical_block_size = cdrom ? SCSI_DVD_SECTOR : block->physical_sector,
 	};
 	unit->scsi.blocks = block->size / unit->scsi.block_size;
-	snprintf(unit->scsi.serial, sizeof(unit->scsi.serial), "xenolith-%s-%u", controller->name,
-		 lun);
+	/* Another disk in the same place is another disk. */
+	snprintf(unit->scsi.serial, sizeof(unit->scsi.serial),
+		 unit->times ? "xenolith-%s-%u.%u" : "xenolith-%s-%u", controller->name, lun,
+		 unit->times % 1000);
+	unit->times++;
 	controller->luns |= 1ull << lun;
 	notify(controller);
 	return true;
+}
+
+bool storvsp_is_free(const struct storvsp *controller, unsigned lun)
+{
+	return !controller->unit[lun].block && !controller->unit[lun].missed;
 }
 
 void storvsp_remove(struct storvsp *controller, unsigned lun)
@@ -604,6 +630,7 @@ void storvsp_remove(struct storvsp *controller, unsigned lun)
 	}
 	block_drain(unit->block);
 	unit->block = NULL;
+	unit->missed = controller->ready;
 	controller->luns &= ~(1ull << lun);
 	notify(controller);
 }

@@ -31,6 +31,11 @@ void storvsp_destroy(struct storvsp *controller);
 bool storvsp_insert(struct storvsp *controller, unsigned lun, struct block *block, bool cdrom);
 /* Takes it out, once what is in flight is done. */
 void storvsp_remove(struct storvsp *controller, unsigned lun);
+/*
+ * Whether a disk may come to that LUN: not while a guest that has not noticed how another one went from there would take it for that and write
+ * there what it has cached.
+ */
+bool storvsp_is_free(const struct storvsp *controller, unsigned lun);
 
 /* The disk at a LUN has another size now. */
 void storvsp_resized(struct storvsp *controller, unsigned lun);

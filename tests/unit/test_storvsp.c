@@ -327,6 +327,29 @@ static void a_disk_that_is_taken_out_is_gone(void **state)
 	assert_gone(command(w, 0, ready, 0, 0));
 }
 
+/* A guest that does not know yet would write to the new disk what it has cached for the old one. */
+static void a_lun_is_free_once_the_guest_knows(void **state)
+{
+	static const uint8_t ready[16] = {0}, list[16] = {0xa0, [9] = 64};
+	struct world *w = *state;
+
+	assert_false(storvsp_is_free(w->controller, 0));
+	assert_true(storvsp_is_free(w->controller, 1));
+	storvsp_remove(w->controller, 0);
+	take_notification(w);
+	assert_false(storvsp_is_free(w->controller, 0));
+	assert_gone(command(w, 1, ready, 0, 0));
+	assert_false(storvsp_is_free(w->controller, 0));
+	assert_gone(command(w, 0, ready, 0, 0));
+	assert_true(storvsp_is_free(w->controller, 0));
+	assert_true(storvsp_insert(w->controller, 0, &w->disk, false));
+	take_notification(w);
+	storvsp_remove(w->controller, 0);
+	take_notification(w);
+	command(w, 0, list, 0, 64);
+	assert_true(storvsp_is_free(w->controller, 0));
+}
+
 static void a_disk_that_grew_says_so_once(void **state)
 {
 	static const uint8_t ready[16] = {0}, inquiry[16] = {0x12, 0, 0, 0, 36};
@@ -452,6 +475,7 @@ int main(void)
 	    TEST(an_absent_lun_says_so),
 	    TEST(a_read_only_disk_refuses_writes),
 	    TEST(a_disk_that_is_taken_out_is_gone),
+	    TEST(a_lun_is_free_once_the_guest_knows),
 	    TEST(a_disk_that_grew_says_so_once),
 	    TEST(memory_that_is_none_is_refused_and_answered),
 	    TEST(unknown_operations_and_short_packets_are_answered),
