@@ -22,7 +22,7 @@ HOST_VMBUS_SRC := core/vmbus_ring.c host/gmem.c host/loop.c host/say.c $(filter-
 	tests/host/fake_guest.c
 
 $(eval $(call unit_test,vmbus_ring,tests/unit/test_vmbus_ring.c core/vmbus_ring.c))
-$(eval $(call unit_test,vmbus,tests/unit/test_vmbus.c $(HOST_VMBUS_SRC)))
+$(eval $(call unit_test,vmbus,tests/unit/test_vmbus.c host/vmbus/inbox.c $(HOST_VMBUS_SRC)))
 
 HOST_BLOCK_SRC := host/say.c host/loop.c $(wildcard host/block*.c) host/disk_files.c host/extents.c host/ring.c
 $(eval $(call unit_test,block,tests/unit/test_block.c $(HOST_BLOCK_SRC) $$(DISK_ASAN),$$(DISK_ASAN) -pthread -luring -lseccomp))

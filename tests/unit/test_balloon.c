@@ -202,6 +202,26 @@ static void a_guest_that_gives_nothing_is_asked_again_later(void **state)
 	assert_int_equal(w->balloon.status.available, 7);
 }
 
+/* What an answer names it pays for, be it taken already. */
+static void an_answer_names_no_more_than_was_asked(void **state)
+{
+	struct {
+		struct balloon_inflate_response head;
+		uint64_t range[2];
+	} response = {{.count_and_more = 2u << 1 | 1}, {BALLOON_RANGE(1000, 60), 0}};
+	struct world *w = *state;
+
+	assert_true(balloon_set_target(&w->balloon, (PAGES - 100) * GMEM_PAGE_SIZE));
+	assert_int_equal(asked(w), 100);
+	give(w, 1000, 60, true);
+	/* 40 are asked for still: the first range uses that up, though nothing of it is new. */
+	response.range[1] = BALLOON_RANGE(2000, 40);
+	say(w, BALLOON_INFLATE_RESPONSE, &response, sizeof(response));
+	assert_int_equal(balloon_assigned(&w->balloon), (PAGES - 60) * GMEM_PAGE_SIZE);
+	give(w, 2000, 40, false);
+	assert_int_equal(balloon_assigned(&w->balloon), (PAGES - 100) * GMEM_PAGE_SIZE);
+}
+
 static void what_is_not_ram_or_given_twice_does_not_count(void **state)
 {
 	static const struct {
@@ -281,6 +301,7 @@ int main(void)
 	    TEST(versions_are_agreed_on, setup),
 	    TEST(pages_are_taken_and_given_back, ready),
 	    TEST(a_guest_that_gives_nothing_is_asked_again_later, ready),
+	    TEST(an_answer_names_no_more_than_was_asked, ready),
 	    TEST(what_is_not_ram_or_given_twice_does_not_count, ready),
 	    TEST(answers_without_a_question_change_nothing, ready),
 	    TEST(memory_is_added_in_units_up_to_the_most, ready),

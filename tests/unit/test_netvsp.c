@@ -369,6 +369,68 @@ static void an_empty_section_without_send_buffer_is_harmless(void **state)
 	assert_int_equal(rndis(w, NVSP_CHANNEL_DATA, 0, 0), NVSP_STATUS_FAILURE);
 }
 
+/* Its frames are in the hole below 4 GiB: what came of it must not be its size without its memory. */
+static void a_send_buffer_that_is_no_memory_is_none(void **state)
+{
+	const struct nvsp_message init = {.type = NVSP_INIT,
+					  .init = {NVSP_VERSION_61, NVSP_VERSION_61}};
+	const struct nvsp_message send = {.type = NVSP_SEND_SEND_BUFFER, .buffer = {102, 0, 0}};
+	struct world *w = *state;
+
+	assert_true(fake_gpadl(&w->guest, w->offer.channel, 102, 0xc0000, SEND_FRAMES));
+	ask(w, &init);
+	assert_int_equal(ask(w, &send).send_buffer_complete.status, NVSP_STATUS_FAILURE);
+	assert_int_equal(rndis(w, NVSP_CHANNEL_DATA, 0, 100), NVSP_STATUS_FAILURE);
+}
+
+/* All flows go to queue 1. */
+static void steer(struct world *w)
+{
+	struct {
+		struct rndis_header header;
+		struct rndis_request request;
+		struct ndis_rss_parameters rss;
+		uint8_t key[40];
+		uint32_t table[1];
+	} set = {.header = {RNDIS_SET, sizeof(set)},
+		 .request = {1, OID_GEN_RECEIVE_SCALE_PARAMETERS,
+			     sizeof(set) - sizeof(set.header) - sizeof(set.request),
+			     sizeof(struct rndis_request), 0},
+		 .rss = {.key_size = 40,
+			 .key_offset = sizeof(set.rss),
+			 .table_size = 4,
+			 .table_offset = sizeof(set.rss) + 40},
+		 .table = {1}};
+
+	memcpy(w->send, &set, sizeof(set));
+	assert_int_equal(rndis(w, NVSP_CHANNEL_CONTROL, 0, sizeof(set)), NVSP_STATUS_SUCCESS);
+	give_back(w, 1);
+}
+
+static void a_queue_that_closes_gives_back_what_it_was_lent(void **state)
+{
+	static const uint8_t frame[60] = {2, 1, 2, 3, 4, 5};
+	static struct fake_channel queue;
+	const struct nvsp_message one = {.type = NVSP_SUBCHANNEL, .subchannel = {1, 1}};
+	struct world *w = *state;
+	struct vmbus_offer offer;
+	unsigned count = 0;
+
+	assert_int_equal(ask(w, &one).subchannel_complete.count, 1);
+	assert_true(fake_offer(&w->guest, &offer));
+	assert_true(fake_open(&queue, &w->guest, &offer, 2));
+	steer(w);
+	while (w->backend.receive(w->adapter, frame, sizeof(frame), false))
+		count++;
+	assert_int_equal(count, w->sections);
+	w->resumed = 0;
+	fake_close(&queue);
+	assert_int_equal(w->resumed, 1);
+	for (count = 0; w->backend.receive(w->adapter, frame, sizeof(frame), false); count++) {
+	}
+	assert_int_equal(count, w->sections);
+}
+
 static void a_cable_pulled_is_told(void **state)
 {
 	struct world *w = *state;
@@ -538,6 +600,9 @@ int main(void)
 	    TEST(a_late_mtu_makes_no_frame_longer_than_a_section),
 	    cmocka_unit_test_setup_teardown(an_empty_section_without_send_buffer_is_harmless, bare,
 					    teardown),
+	    cmocka_unit_test_setup_teardown(a_send_buffer_that_is_no_memory_is_none, bare,
+					    teardown),
+	    TEST(a_queue_that_closes_gives_back_what_it_was_lent),
 	    TEST(the_guest_learns_its_address),
 	    TEST(a_frame_reaches_the_backend_with_what_it_lacks),
 	    TEST(malformed_frames_are_refused_and_answered),

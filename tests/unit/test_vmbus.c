@@ -7,6 +7,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "abi/hv/hypercall.h"
+#include "host/vmbus/inbox.h"
 #include "tests/host/fake_guest.h"
 
 /* A device that echoes each packet's payload as a completion. */
@@ -296,6 +298,45 @@ static void frames_that_are_no_memory_are_refused(void **state)
 	assert_int_not_equal(result->status, VMBUS_STATUS_SUCCESS);
 }
 
+/* Each page of a scattered view may be a mapping of its own, and a process may have only so many. */
+static void scattered_views_have_a_limit(void **state)
+{
+	static uint64_t frames[8000];
+	void *view[GMEM_VIEWED_MOST / 8000 + 1];
+	struct world *w = *state;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < 8000; i++)
+		frames[i] = 1 + i % 2 * 2;
+	while ((view[count] = gmem_map_frames(&w->guest.memory, frames, 8000)))
+		count++;
+	assert_int_equal(count, GMEM_VIEWED_MOST / 8000);
+	gmem_unmap_frames(&w->guest.memory, view[0], 8000);
+	view[0] = gmem_map_frames(&w->guest.memory, frames, 8000);
+	assert_non_null(view[0]);
+	while (count)
+		gmem_unmap_frames(&w->guest.memory, view[--count], 8000);
+}
+
+/* A guest can post messages as fast as they are read. */
+static void messages_leave_others_their_turn(void **state)
+{
+	static struct inbox inbox;
+	const struct vmbus_header offers = {.number = VMBUS_REQUEST_OFFERS};
+	struct world *w = *state;
+	unsigned turns = 0;
+
+	assert_int_equal(inbox_init(&inbox, w->guest.bus, &w->guest.loop), 0);
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(inbox_post(&inbox, VMBUS_CONNECTION_V5, VMBUS_MESSAGE_TYPE,
+					    &offers, sizeof(offers)),
+				 HV_STATUS_SUCCESS);
+	for (; inbox.tail != inbox.head; turns++)
+		assert_true(loop_turn(&w->guest.loop, 0));
+	assert_in_range(turns, 3, 50);
+	inbox_destroy(&inbox);
+}
+
 static void wrong_opens_are_refused(void **state)
 {
 	struct world *w = *state;
@@ -385,6 +426,8 @@ int main(void)
 					    connected, teardown),
 	    cmocka_unit_test_setup_teardown(frames_that_are_no_memory_are_refused, connected,
 					    teardown),
+	    cmocka_unit_test_setup_teardown(scattered_views_have_a_limit, connected, teardown),
+	    cmocka_unit_test_setup_teardown(messages_leave_others_their_turn, connected, teardown),
 	    cmocka_unit_test_setup_teardown(wrong_opens_are_refused, connected, teardown),
 	    cmocka_unit_test_setup_teardown(a_broken_ring_deafens_its_channel_only, connected,
 					    teardown),
