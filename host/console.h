@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 #define CONSOLE_BUFFER 65536u
+#define CONSOLE_KEYS   512u
 #define CONSOLE_ESCAPE 0x1d /* Ctrl-] */
 
 struct console {
@@ -30,6 +31,8 @@ struct console {
 	struct loop_watch terminal; /* while `full`: it takes output again */
 	int out;                    /* stdout, or the same without waiting */
 	bool reading, raw, full;
+	size_t keys_used; /* input that the UART has no room for yet */
+	uint8_t keys[CONSOLE_KEYS];
 	pthread_mutex_t lock;
 	pthread_cond_t room;
 	bool closed; /* nobody empties the buffer any more */
