@@ -170,24 +170,31 @@ static void give_keys(struct console *console)
 	memmove(console->keys, console->keys + taken, console->keys_used);
 }
 
-/* Reads only once all that came before is with the guest. */
+/*
+ * A terminal is read even if the guest reads nothing, as in raw mode the escape key is the only way out; keys beyond the
+ * buffer are lost. Others wait until all that came before is with the guest.
+ */
 static void input_ready(void *context, uint32_t events)
 {
 	struct console *console = context;
-	ssize_t count = read(STDIN_FILENO, console->keys, sizeof(console->keys));
+	size_t room = sizeof(console->keys) - console->keys_used;
+	uint8_t bytes[UART_QUEUE / 2];
+	ssize_t count = read(STDIN_FILENO, bytes, sizeof(bytes));
 
 	(void)events;
 	if (count <= 0) {
 		stop_input(console);
 		return;
 	}
-	if (console->raw && memchr(console->keys, CONSOLE_ESCAPE, (size_t)count)) {
+	if (console->raw && memchr(bytes, CONSOLE_ESCAPE, (size_t)count)) {
 		console->quit(console->context);
 		return;
 	}
-	console->keys_used = (size_t)count;
+	room = (size_t)count < room ? (size_t)count : room;
+	memcpy(console->keys + console->keys_used, bytes, room);
+	console->keys_used += room;
 	give_keys(console);
-	set_reading(console, false);
+	set_reading(console, console->raw);
 }
 
 static void input_drained(void *context, uint32_t events)

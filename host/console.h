@@ -12,8 +12,8 @@
 #include <pthread.h>
 
 #define CONSOLE_BUFFER 65536u
-#define CONSOLE_KEYS   512u
-#define CONSOLE_ESCAPE 0x1d /* Ctrl-] */
+#define CONSOLE_KEYS   16384u /* more than is pasted at once */
+#define CONSOLE_ESCAPE 0x1d   /* Ctrl-] */
 
 struct console {
 	struct loop *loop;

@@ -86,6 +86,16 @@ static int setup_pipe(void **state)
 	return setup_with_keys(state, ends[1], ends[0]);
 }
 
+static int setup_terminal(void **state)
+{
+	int ours = posix_openpt(O_RDWR | O_NOCTTY);
+
+	assert_true(ours >= 0);
+	assert_int_equal(grantpt(ours), 0);
+	assert_int_equal(unlockpt(ours), 0);
+	return setup_with_keys(state, ours, open(ptsname(ours), O_RDWR | O_NOCTTY));
+}
+
 static int teardown(void **state)
 {
 	struct world *w = *state;
@@ -239,18 +249,21 @@ static void type(struct world *w, unsigned from, unsigned count)
 	}
 }
 
-/* The guest reads what is there; with `count` bytes behind it, it has them all, in order. */
+/* The guest reads until it has `count` bytes, which are in order, and there are no more. */
 static void guest_reads(struct world *w, unsigned count)
 {
 	unsigned got = 0;
 
-	do {
+	alarm(30);
+	while (got < count) {
 		while (bus_read(&w->bus, UART_PORT + 5, 1) & 1) {
 			assert_int_equal(bus_read(&w->bus, UART_PORT, 1), 'a' + got++ % 26);
 		}
-		pump(w);
-	} while (bus_read(&w->bus, UART_PORT + 5, 1) & 1);
+		loop_turn(&w->loop, 1);
+	}
+	alarm(0);
 	assert_int_equal(got, count);
+	assert_false(bus_read(&w->bus, UART_PORT + 5, 1) & 1);
 }
 
 /* What comes from a file is more than the port holds, and its writer does not wait for the guest. */
@@ -282,6 +295,48 @@ static void what_finds_the_port_full_comes_later(void **state)
 	close(w->keys);
 }
 
+static void type_escape(struct world *w)
+{
+	const uint8_t escape = CONSOLE_ESCAPE;
+	unsigned quits = w->quits;
+
+	assert_int_equal(write(w->keys, &escape, 1), 1);
+	alarm(30);
+	while (w->quits == quits) {
+		loop_turn(&w->loop, 1);
+	}
+	alarm(0);
+}
+
+/* In raw mode it is the only key that gets one out. */
+static void the_escape_key_works_though_the_guest_reads_nothing(void **state)
+{
+	struct world *w = *state;
+
+	type(w, 0, 1);
+	loop_turn(&w->loop, 1000);
+	assert_int_equal(w->quits, 0);
+	type_escape(w);
+	for (unsigned i = 0; i < 2 * CONSOLE_KEYS; i += 1000) {
+		type(w, i, 1000);
+		type_escape(w);
+	}
+	close(w->keys);
+}
+
+/* The kernel passes on what is written to a terminal when it likes. */
+static void what_is_pasted_comes_whole(void **state)
+{
+	struct world *w = *state;
+
+	for (unsigned i = 0; i < 5000; i += 1000) {
+		type(w, i, 1000);
+		loop_turn(&w->loop, 10);
+	}
+	guest_reads(w, 5000);
+	close(w->keys);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +349,10 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(what_a_writer_left_in_a_pipe_comes_whole, setup_pipe,
 					    teardown_keys),
 	    cmocka_unit_test_setup_teardown(what_finds_the_port_full_comes_later, setup_pipe,
+					    teardown_keys),
+	    cmocka_unit_test_setup_teardown(the_escape_key_works_though_the_guest_reads_nothing,
+					    setup_terminal, teardown_keys),
+	    cmocka_unit_test_setup_teardown(what_is_pasted_comes_whole, setup_terminal,
 					    teardown_keys),
 	};
 
