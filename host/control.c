@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -230,10 +231,36 @@ static void turn_away(struct control *control)
 	control->spare = event_create();
 }
 
+/* Its input waits for the guest, so it is not watched, and nobody sees whether it is there still. */
+static bool has_left(const struct client *client)
+{
+	struct pollfd peer = {.fd = client->watch.fd};
+
+	return client->console && client->used && poll(&peer, 1, 0) > 0 && (peer.revents & POLLHUP);
+}
+
+/* What a client had typed before it left is kept for the guest, unless somebody needs the place. NULL: none. */
+static struct client *find_place(struct control *control)
+{
+	for (unsigned i = 0; i < CONTROL_MAX_CLIENTS; i++) {
+		if (control->client[i].watch.fd < 0) {
+			return &control->client[i];
+		}
+	}
+	for (unsigned i = 0; i < CONTROL_MAX_CLIENTS; i++) {
+		if (has_left(&control->client[i])) {
+			drop(&control->client[i]);
+			return &control->client[i];
+		}
+	}
+	return NULL;
+}
+
 static void connection(void *context, uint32_t events)
 {
 	struct control *control = context;
 	int fd = accept4(control->watch.fd, NULL, NULL, SOCK_CLOEXEC);
+	struct client *client;
 
 	(void)events;
 	if (fd < 0) {
@@ -242,16 +269,13 @@ static void connection(void *context, uint32_t events)
 		}
 		return;
 	}
-	for (unsigned i = 0; i < CONTROL_MAX_CLIENTS; i++) {
-		struct client *client = &control->client[i];
-
-		if (client->watch.fd < 0) {
-			client->watch = (struct loop_watch){fd, client_ready, client};
-			loop_add(control->loop, &client->watch, EPOLLIN);
-			return;
-		}
+	client = find_place(control);
+	if (!client) {
+		close(fd);
+		return;
 	}
-	close(fd);
+	client->watch = (struct loop_watch){fd, client_ready, client};
+	loop_add(control->loop, &client->watch, EPOLLIN);
 }
 
 /* A socket that nobody listens on was left by a host that was killed. */

@@ -282,6 +282,70 @@ static void input_waits_for_the_guest_and_comes_whole(void **state)
 	assert_string_equal(w->got + 5, text);
 }
 
+static int type_one_key(struct world *w)
+{
+	int fd = join(w);
+
+	assert_int_equal(send(fd, "console\nx", 9, MSG_NOSIGNAL), 9);
+	pump(w);
+	return fd;
+}
+
+/* The guest does not read, so nobody would look whether they are there still. */
+static void clients_that_typed_and_left_keep_nobody_out(void **state)
+{
+	struct world *w = *state;
+	int first = w->client;
+
+	w->room = 0;
+	for (unsigned i = 0; i < 2 * CONTROL_MAX_CLIENTS; i++) {
+		close(type_one_key(w));
+		control_console(w->control, (const uint8_t *)"tick", 4);
+	}
+	w->client = join(w);
+	say(w, "late\n");
+	assert_hears(w, "{\"ok\":true}\n");
+	assert_string_equal(w->verb, "late");
+	close(first);
+}
+
+static void clients_that_typed_and_stay_keep_their_places(void **state)
+{
+	struct world *w = *state;
+	int fd[CONTROL_MAX_CLIENTS - 1], late;
+	char text[64];
+
+	w->room = 0;
+	for (unsigned i = 0; i < CONTROL_MAX_CLIENTS - 1; i++) {
+		fd[i] = type_one_key(w);
+	}
+	late = join(w);
+	pump(w);
+	assert_int_equal(recv(late, text, 1, MSG_DONTWAIT), 0);
+	close(late);
+	w->room = sizeof(w->got);
+	control_input_drained(w->control);
+	assert_string_equal(w->got, "xxxxxxxxxxxxxxx");
+	control_console(w->control, (const uint8_t *)"tick", 4);
+	for (unsigned i = 0; i < CONTROL_MAX_CLIENTS - 1; i++) {
+		assert_int_equal(recv(fd[i], text, sizeof(text), MSG_DONTWAIT), 12 + 4);
+		close(fd[i]);
+	}
+}
+
+/* A script's way: it says what it has to say, and leaves. */
+static void what_one_that_left_had_typed_comes_all_the_same(void **state)
+{
+	struct world *w = *state;
+
+	w->room = 0;
+	close(type_one_key(w));
+	control_console(w->control, (const uint8_t *)"tick", 4);
+	w->room = 1;
+	control_input_drained(w->control);
+	assert_string_equal(w->got, "x");
+}
+
 static void a_name_is_one_guests_alone(void **state)
 {
 	struct world *w = *state;
@@ -355,6 +419,9 @@ int main(void)
 	    TEST(files_of_a_client_that_leaves_are_closed),
 	    TEST(after_console_the_connection_carries_it),
 	    TEST(input_waits_for_the_guest_and_comes_whole),
+	    TEST(clients_that_typed_and_left_keep_nobody_out),
+	    TEST(clients_that_typed_and_stay_keep_their_places),
+	    TEST(what_one_that_left_had_typed_comes_all_the_same),
 	    TEST(a_name_is_one_guests_alone),
 	    TEST(a_name_stays_a_guests_through_its_resets),
 	    TEST(what_a_killed_host_left_is_in_nobodys_way),
