@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -12,8 +13,10 @@
 #include "cli/cli.h"
 #include "host/control.h"
 
-#define ANSWER_MAX 65536u
-#define PATIENCE   5 /* s, for a guest whose host may hang while others are to be listed */
+/* Far beyond what a guest may tell of itself, which is some 200 KiB where all of it is to be escaped. */
+#define ANSWER_MAX   (1u << 20)
+#define ANSWER_FIRST 4096u
+#define PATIENCE     5 /* s, for a guest whose host may hang while others are to be listed */
 
 int guest_connect(const char *name, bool quiet)
 {
@@ -43,19 +46,47 @@ int guest_connect(const char *name, bool quiet)
 	return fd;
 }
 
-/* Reads up to the end of the line, so that nothing of a console that follows is lost. */
-static bool read_line(int fd, char *to, size_t size)
+/* Looks before it reads: of a console that follows the line nothing is taken. 1: the line ends here; 0: not yet; -1: never. */
+static int read_piece(int fd, char *to, size_t size, size_t *count)
 {
-	size_t used = 0;
+	ssize_t there = recv(fd, to, size, MSG_PEEK);
+	const char *end = there > 0 ? memchr(to, '\n', (size_t)there) : NULL;
 
-	while (used + 1 < size && read(fd, to + used, 1) == 1) {
-		if (to[used] == '\n') {
-			to[used] = '\0';
-			return true;
-		}
-		used++;
+	if (there <= 0) {
+		return -1;
 	}
-	return false;
+	there = recv(fd, to, end ? (size_t)(end - to) + 1 : (size_t)there, 0);
+	if (there <= 0) {
+		return -1;
+	}
+	*count = (size_t)there;
+	return to[there - 1] == '\n';
+}
+
+/* Without its end; the caller frees it. NULL where there is none. */
+static char *read_line(int fd)
+{
+	char *line = NULL, *larger;
+	size_t used = 0, count;
+	int ended = 0;
+
+	for (size_t size = ANSWER_FIRST; !ended && size <= ANSWER_MAX; size *= 2) {
+		larger = realloc(line, size);
+		if (!larger) {
+			break;
+		}
+		line = larger;
+		while (!ended && used < size) {
+			ended = read_piece(fd, line + used, size - used, &count);
+			used += ended < 0 ? 0 : count;
+		}
+	}
+	if (ended <= 0) {
+		free(line);
+		return NULL;
+	}
+	line[used - 1] = '\0';
+	return line;
 }
 
 static bool send_line(int fd, const char *line, const int *files, unsigned count)
@@ -81,11 +112,11 @@ static bool send_line(int fd, const char *line, const int *files, unsigned count
 struct json_object *guest_ask_with(int fd, const char *name, const char *line, const int *files,
 				   unsigned count)
 {
-	char answer[ANSWER_MAX];
-	struct json_object *object, *error;
+	char *answer = send_line(fd, line, files, count) ? read_line(fd) : NULL;
+	struct json_object *object = answer ? json_tokener_parse(answer) : NULL, *error;
 
-	if (!send_line(fd, line, files, count) || !read_line(fd, answer, sizeof(answer)) ||
-	    !(object = json_tokener_parse(answer))) {
+	free(answer);
+	if (!object) {
 		cli_complain("%s: it does not answer", name);
 		return NULL;
 	}

@@ -144,24 +144,40 @@ static void flush_all(struct console *console)
 	}
 }
 
+/* A pipe whose writer has gone tells of it for as long as it is watched, for whatever events. */
 static void set_reading(struct console *console, bool on)
 {
-	if (on != console->reading) {
-		console->reading = on;
-		loop_change(console->loop, &console->input, on ? EPOLLIN : 0);
+	if (on && !console->reading) {
+		console->reading = loop_add(console->loop, &console->input, EPOLLIN) == 0;
+	} else if (!on && console->reading) {
+		console->reading = false;
+		loop_remove(console->loop, &console->input);
 	}
 }
 
 static void stop_input(struct console *console)
 {
-	loop_remove(console->loop, &console->input);
+	set_reading(console, false);
 	console->input.fd = -1;
 }
 
-/* Reads no more than the UART has room for, and waits for `drained` once it is full. */
+/* Clients of the control socket fill the UART too: what finds no room there stays for `drained`. */
+static void give_keys(struct console *console)
+{
+	size_t taken = uart_receive(console->uart, console->keys, console->keys_used);
+
+	console->keys_used -= taken;
+	memmove(console->keys, console->keys + taken, console->keys_used);
+}
+
+/*
+ * A terminal is read even if the guest reads nothing, as in raw mode the escape key is the only way out; keys beyond the
+ * buffer are lost. Others wait until all that came before is with the guest.
+ */
 static void input_ready(void *context, uint32_t events)
 {
 	struct console *console = context;
+	size_t room = sizeof(console->keys) - console->keys_used;
 	uint8_t bytes[UART_QUEUE / 2];
 	ssize_t count = read(STDIN_FILENO, bytes, sizeof(bytes));
 
@@ -174,8 +190,11 @@ static void input_ready(void *context, uint32_t events)
 		console->quit(console->context);
 		return;
 	}
-	uart_receive(console->uart, bytes, (size_t)count);
-	set_reading(console, false);
+	room = (size_t)count < room ? (size_t)count : room;
+	memcpy(console->keys + console->keys_used, bytes, room);
+	console->keys_used += room;
+	give_keys(console);
+	set_reading(console, console->raw);
 }
 
 static void input_drained(void *context, uint32_t events)
@@ -184,10 +203,13 @@ static void input_drained(void *context, uint32_t events)
 
 	(void)events;
 	event_take(console->drained.fd);
+	if (console->keys_used) {
+		give_keys(console);
+	}
 	if (console->drained_too) {
 		console->drained_too(console->context);
 	}
-	if (console->input.fd >= 0) {
+	if (console->input.fd >= 0 && !console->keys_used) {
 		set_reading(console, true);
 	}
 }
@@ -217,8 +239,8 @@ int console_init(struct console *console, struct loop *loop, struct uart *uart, 
 		return -ENOMEM;
 	}
 	make_raw(console);
-	console->reading = true;
-	if (loop_add(loop, &console->input, EPOLLIN) < 0) {
+	set_reading(console, true);
+	if (!console->reading) {
 		console->input.fd = -1; /* a file or /dev/null: there is nothing to wait for */
 	}
 	loop_add(loop, &console->output, EPOLLIN);

@@ -12,7 +12,8 @@
 #include <pthread.h>
 
 #define CONSOLE_BUFFER 65536u
-#define CONSOLE_ESCAPE 0x1d /* Ctrl-] */
+#define CONSOLE_KEYS   16384u /* more than is pasted at once */
+#define CONSOLE_ESCAPE 0x1d   /* Ctrl-] */
 
 struct console {
 	struct loop *loop;
@@ -30,6 +31,8 @@ struct console {
 	struct loop_watch terminal; /* while `full`: it takes output again */
 	int out;                    /* stdout, or the same without waiting */
 	bool reading, raw, full;
+	size_t keys_used; /* input that the UART has no room for yet */
+	uint8_t keys[CONSOLE_KEYS];
 	pthread_mutex_t lock;
 	pthread_cond_t room;
 	bool closed; /* nobody empties the buffer any more */

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,14 +14,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Read at once; shorter than a line. */
+#define CLIENT_PIECE 4096u
+
 struct client {
 	struct control *control;
 	struct loop_watch watch; /* fd -1: free */
 	bool console;
 	struct control_files files;
-	/* A line so far; of a console, input that the guest has no room for, and until it has, no more is read. */
+	/*
+	 * A line so far; of a console, input that the guest has no room for, and until it has, no more is read. While an
+	 * answer is on its way, no more is read either, and this is what came after the line that it answers.
+	 */
 	size_t used;
 	char line[CONTROL_LINE_MAX];
+	char *answer; /* NULL: none is on its way */
+	size_t answer_length, answer_sent;
 };
 
 struct control {
@@ -47,6 +56,8 @@ static void drop(struct client *client)
 	loop_remove(client->control->loop, &client->watch);
 	close(client->watch.fd);
 	close_files(&client->files);
+	free(client->answer);
+	client->answer = NULL;
 	client->watch.fd = -1;
 	client->console = false;
 	client->used = 0;
@@ -73,14 +84,44 @@ struct json_object *control_refuse(const char *format, ...)
 	return object;
 }
 
-/* Consumes `answer`. */
-static void answer(struct client *client, struct json_object *answer)
+/* As far as the socket takes it. Who has left is seen when more is to be read. */
+static void send_answer(struct client *client)
 {
-	const char *text = json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN);
+	while (client->answer_sent < client->answer_length) {
+		ssize_t sent =
+		    send(client->watch.fd, client->answer + client->answer_sent,
+			 client->answer_length - client->answer_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-	send(client->watch.fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
-	send(client->watch.fd, "\n", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-	json_object_put(answer);
+		if (sent < 0 && errno == EAGAIN) {
+			return;
+		}
+		if (sent < 0) {
+			break;
+		}
+		client->answer_sent += (size_t)sent;
+	}
+	free(client->answer);
+	client->answer = NULL;
+}
+
+/* Consumes `object`. */
+static void answer(struct client *client, struct json_object *object)
+{
+	const char *text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
+	int length = asprintf(&client->answer, "%s\n", text);
+
+	json_object_put(object);
+	if (length < 0) {
+		client->answer = NULL;
+		drop(client);
+		return;
+	}
+	client->answer_length = (size_t)length;
+	client->answer_sent = 0;
+	send_answer(client);
+	if (client->answer) {
+		loop_change(client->control->loop, &client->watch, EPOLLOUT);
+	}
 }
 
 static void obey(struct client *client, char *line)
@@ -93,8 +134,8 @@ static void obey(struct client *client, char *line)
 		*argument++ = '\0';
 	}
 	if (strcmp(line, "console") == 0) {
-		answer(client, control_done());
 		client->console = true;
+		answer(client, control_done());
 	} else {
 		answer(client, ops->obey(client->control->context, line,
 					 argument ? argument : nothing, &client->files));
@@ -120,13 +161,19 @@ static void take_input(struct client *client, const char *bytes, size_t count)
 	}
 }
 
+/* A console whose input waits for the guest. */
+static bool is_parked(const struct client *client)
+{
+	return client->watch.fd >= 0 && client->console && client->used && !client->answer;
+}
+
 void control_input_drained(struct control *control)
 {
 	for (unsigned i = 0; i < CONTROL_MAX_CLIENTS; i++) {
 		struct client *client = &control->client[i];
 		size_t taken;
 
-		if (client->watch.fd < 0 || !client->console || !client->used) {
+		if (!is_parked(client)) {
 			continue;
 		}
 		taken = give_input(client, client->line, client->used);
@@ -140,7 +187,12 @@ void control_input_drained(struct control *control)
 
 static void take_line(struct client *client, const char *bytes, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && client->watch.fd >= 0; i++) {
+		if (client->answer) {
+			client->used = count - i;
+			memcpy(client->line, bytes + i, client->used);
+			return;
+		}
 		if (client->console) {
 			take_input(client, bytes + i, count - i);
 			return;
@@ -201,13 +253,34 @@ static ssize_t receive(struct client *client, char *bytes, size_t size)
 	return count;
 }
 
+/* What was asked meanwhile comes before what is still to be read. */
+static void go_on_answering(struct client *client)
+{
+	char bytes[CLIENT_PIECE];
+	size_t count = client->used;
+
+	send_answer(client);
+	if (client->answer) {
+		return;
+	}
+	loop_change(client->control->loop, &client->watch, EPOLLIN);
+	memcpy(bytes, client->line, count);
+	client->used = 0;
+	take_line(client, bytes, count);
+}
+
 static void client_ready(void *context, uint32_t events)
 {
 	struct client *client = context;
-	char bytes[4096];
-	ssize_t count = receive(client, bytes, sizeof(bytes));
+	char bytes[CLIENT_PIECE];
+	ssize_t count;
 
 	(void)events;
+	if (client->answer) {
+		go_on_answering(client);
+		return;
+	}
+	count = receive(client, bytes, sizeof(bytes));
 	if (count <= 0) {
 		if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
 			drop(client);
@@ -230,10 +303,36 @@ static void turn_away(struct control *control)
 	control->spare = event_create();
 }
 
+/* A parked client is not watched: nobody else sees it. */
+static bool has_left(const struct client *client)
+{
+	struct pollfd peer = {.fd = client->watch.fd};
+
+	return is_parked(client) && poll(&peer, 1, 0) > 0 && (peer.revents & POLLHUP);
+}
+
+/* What a client had typed before it left is kept for the guest, unless somebody needs the place. NULL: none. */
+static struct client *find_place(struct control *control)
+{
+	for (unsigned i = 0; i < CONTROL_MAX_CLIENTS; i++) {
+		if (control->client[i].watch.fd < 0) {
+			return &control->client[i];
+		}
+	}
+	for (unsigned i = 0; i < CONTROL_MAX_CLIENTS; i++) {
+		if (has_left(&control->client[i])) {
+			drop(&control->client[i]);
+			return &control->client[i];
+		}
+	}
+	return NULL;
+}
+
 static void connection(void *context, uint32_t events)
 {
 	struct control *control = context;
 	int fd = accept4(control->watch.fd, NULL, NULL, SOCK_CLOEXEC);
+	struct client *client;
 
 	(void)events;
 	if (fd < 0) {
@@ -242,16 +341,13 @@ static void connection(void *context, uint32_t events)
 		}
 		return;
 	}
-	for (unsigned i = 0; i < CONTROL_MAX_CLIENTS; i++) {
-		struct client *client = &control->client[i];
-
-		if (client->watch.fd < 0) {
-			client->watch = (struct loop_watch){fd, client_ready, client};
-			loop_add(control->loop, &client->watch, EPOLLIN);
-			return;
-		}
+	client = find_place(control);
+	if (!client) {
+		close(fd);
+		return;
 	}
-	close(fd);
+	client->watch = (struct loop_watch){fd, client_ready, client};
+	loop_add(control->loop, &client->watch, EPOLLIN);
 }
 
 /* A socket that nobody listens on was left by a host that was killed. */
@@ -364,7 +460,7 @@ void control_console(struct control *control, const uint8_t *bytes, size_t count
 	for (unsigned i = 0; i < CONTROL_MAX_CLIENTS; i++) {
 		struct client *client = &control->client[i];
 
-		if (client->watch.fd >= 0 && client->console) {
+		if (client->watch.fd >= 0 && client->console && !client->answer) {
 			send(client->watch.fd, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT);
 		}
 	}

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* How sizes are read on the command line. */
+/* How sizes are read on the command line, and a guest's answers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "cli/cli.h"
+#include "cli/guest.h"
 
 static void sizes_of_memory_count_mebibytes_unless_they_say_else(void **state)
 {
@@ -37,10 +44,111 @@ static void sizes_of_memory_count_mebibytes_unless_they_say_else(void **state)
 		assert_false(cli_read_memory(bad[i], &size));
 }
 
+struct host {
+	int fd;
+	const char *answer;
+	pthread_t thread;
+};
+
+/* As a host: whole answers, though the socket takes them in pieces, and then its console. */
+static void *speak(void *context)
+{
+	const struct host *host = context;
+	size_t length = strlen(host->answer), sent = 0;
+
+	while (sent < length) {
+		ssize_t count = send(host->fd, host->answer + sent, length - sent, MSG_NOSIGNAL);
+
+		if (count < 0) {
+			break;
+		}
+		sent += (size_t)count;
+	}
+	return NULL;
+}
+
+static struct json_object *ask(const char *answer, char *rest, size_t size)
+{
+	struct host host = {.answer = answer};
+	struct json_object *object;
+	ssize_t count;
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	host.fd = ends[1];
+	pthread_create(&host.thread, NULL, speak, &host);
+	object = guest_ask(ends[0], "test", "info");
+	if (object) {
+		pthread_join(host.thread, NULL);
+		count = recv(ends[0], rest, size - 1, MSG_DONTWAIT);
+		rest[count > 0 ? count : 0] = '\0';
+		close(ends[0]);
+	} else {
+		close(ends[0]);
+		pthread_join(host.thread, NULL);
+	}
+	close(ends[1]);
+	return object;
+}
+
+#define ITEMS 64
+#define TEXT  255
+
+/* All that a guest may tell of itself, in characters that JSON writes as six: \u0001. */
+static char *longest_info(void)
+{
+	struct json_object *guest = json_object_new_object();
+	struct json_object *info = json_object_new_object();
+	char key[TEXT + 1] = "", value[TEXT + 1] = "", *text;
+
+	memset(key, 1, TEXT);
+	memset(value, 2, TEXT);
+	for (unsigned i = 0; i < ITEMS; i++) {
+		key[0] = (char)('0' + i);
+		json_object_object_add(guest, key, json_object_new_string(value));
+	}
+	json_object_object_add(info, "guest", guest);
+	assert_true(asprintf(&text, "%s\nlogin: ",
+			     json_object_to_json_string_ext(info, JSON_C_TO_STRING_PLAIN)) > 0);
+	json_object_put(info);
+	assert_true(strlen(text) > ITEMS * 2 * TEXT * 5);
+	return text;
+}
+
+static void a_guest_that_tells_much_of_itself_is_heard(void **state)
+{
+	struct json_object *info, *guest;
+	char *text = longest_info(), rest[64];
+
+	(void)state;
+	info = ask(text, rest, sizeof(rest));
+	assert_non_null(info);
+	assert_true(json_object_object_get_ex(info, "guest", &guest));
+	assert_int_equal(json_object_object_length(guest), ITEMS);
+	json_object_put(info);
+	free(text);
+	/* The console follows, and is whole. */
+	assert_string_equal(rest, "login: ");
+}
+
+static void an_answer_without_an_end_is_none(void **state)
+{
+	size_t size = 4u << 20;
+	char *text = malloc(size), rest[64];
+
+	(void)state;
+	memset(text, ' ', size);
+	text[size - 1] = '\0';
+	assert_null(ask(text, rest, sizeof(rest)));
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(sizes_of_memory_count_mebibytes_unless_they_say_else),
+	    cmocka_unit_test(a_guest_that_tells_much_of_itself_is_heard),
+	    cmocka_unit_test(an_answer_without_an_end_is_none),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

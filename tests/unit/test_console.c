@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The console on a terminal that is slow, or that nobody reads: it holds up the guest's output, and nothing else. */
+/*
+ * The console on a terminal that is slow, or that nobody reads: it holds up the guest's output, and nothing else. And its
+ * input for a guest that is slow, or that does not read.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,14 +25,36 @@ struct world {
 	atomic_bool stop;
 	atomic_ulong put, other_turns;
 	struct loop_watch other;
+	struct bus bus;
+	int keys, saved_keys; /* our end of what is standard input, and what that was */
+	unsigned quits;
 };
+
+static void interrupt(void *context, int level)
+{
+	(void)context, (void)level;
+}
+
+static void drained(void *context)
+{
+	console_input_drained(&((struct world *)context)->console);
+}
+
+static void quit(void *context)
+{
+	((struct world *)context)->quits++;
+}
 
 static int setup(void **state)
 {
-	struct world *w = calloc(1, sizeof(*w));
+	struct world *w = *state ? *state : calloc(1, sizeof(*w));
 	int ends[2];
 
 	*state = w;
+	w->uart = (struct uart){.interrupt = interrupt, .drained = drained, .context = w};
+	uart_attach(&w->uart, &w->bus);
+	w->console.quit = quit;
+	w->console.context = w;
 	assert_int_equal(pipe(ends), 0);
 	w->saved = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10);
 	fflush(stdout);
@@ -39,6 +64,36 @@ static int setup(void **state)
 	assert_int_equal(loop_init(&w->loop), 0);
 	assert_int_equal(console_init(&w->console, &w->loop, &w->uart, console_open_output()), 0);
 	return 0;
+}
+
+static int setup_with_keys(void **state, int ours, int theirs)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	*state = w;
+	w->keys = ours;
+	w->saved_keys = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 10);
+	dup2(theirs, STDIN_FILENO);
+	close(theirs);
+	return setup(state);
+}
+
+static int setup_pipe(void **state)
+{
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	return setup_with_keys(state, ends[1], ends[0]);
+}
+
+static int setup_terminal(void **state)
+{
+	int ours = posix_openpt(O_RDWR | O_NOCTTY);
+
+	assert_true(ours >= 0);
+	assert_int_equal(grantpt(ours), 0);
+	assert_int_equal(unlockpt(ours), 0);
+	return setup_with_keys(state, ours, open(ptsname(ours), O_RDWR | O_NOCTTY));
 }
 
 static int teardown(void **state)
@@ -51,6 +106,17 @@ static int teardown(void **state)
 	loop_destroy(&w->loop);
 	free(w);
 	return 0;
+}
+
+static int teardown_keys(void **state)
+{
+	struct world *w = *state;
+
+	console_destroy(&w->console);
+	close(w->console.out);
+	dup2(w->saved_keys, STDIN_FILENO);
+	close(w->saved_keys);
+	return teardown(state);
 }
 
 static void *talk(void *context)
@@ -166,6 +232,111 @@ static void a_guest_that_never_stops_leaves_others_their_turn(void **state)
 	close(w->other.fd);
 }
 
+static void pump(struct world *w)
+{
+	alarm(30);
+	while (loop_turn(&w->loop, 0)) {
+	}
+	alarm(0);
+}
+
+static void type(struct world *w, unsigned from, unsigned count)
+{
+	for (unsigned i = from; i < from + count; i++) {
+		uint8_t byte = (uint8_t)('a' + i % 26);
+
+		assert_int_equal(write(w->keys, &byte, 1), 1);
+	}
+}
+
+/* The guest reads until it has `count` bytes, which are in order, and there are no more. */
+static void guest_reads(struct world *w, unsigned count)
+{
+	unsigned got = 0;
+
+	alarm(30);
+	while (got < count) {
+		while (bus_read(&w->bus, UART_PORT + 5, 1) & 1) {
+			assert_int_equal(bus_read(&w->bus, UART_PORT, 1), 'a' + got++ % 26);
+		}
+		loop_turn(&w->loop, 1);
+	}
+	alarm(0);
+	assert_int_equal(got, count);
+	assert_false(bus_read(&w->bus, UART_PORT + 5, 1) & 1);
+}
+
+/* What comes from a file is more than the port holds, and its writer does not wait for the guest. */
+static void what_a_writer_left_in_a_pipe_comes_whole(void **state)
+{
+	struct world *w = *state;
+
+	type(w, 0, 3000);
+	close(w->keys);
+	/* A pipe without a writer tells of it for as long as it is watched. */
+	pump(w);
+	guest_reads(w, 3000);
+	pump(w);
+}
+
+/* Clients of the control socket type too. */
+static void what_finds_the_port_full_comes_later(void **state)
+{
+	struct world *w = *state;
+	uint8_t others[UART_QUEUE - 100];
+
+	for (unsigned i = 0; i < sizeof(others); i++) {
+		others[i] = (uint8_t)('a' + i % 26);
+	}
+	assert_int_equal(uart_receive(&w->uart, others, sizeof(others)), sizeof(others));
+	type(w, sizeof(others), 2000);
+	pump(w);
+	guest_reads(w, sizeof(others) + 2000);
+	close(w->keys);
+}
+
+static void type_escape(struct world *w)
+{
+	const uint8_t escape = CONSOLE_ESCAPE;
+	unsigned quits = w->quits;
+
+	assert_int_equal(write(w->keys, &escape, 1), 1);
+	alarm(30);
+	while (w->quits == quits) {
+		loop_turn(&w->loop, 1);
+	}
+	alarm(0);
+}
+
+/* In raw mode it is the only key that gets one out. */
+static void the_escape_key_works_though_the_guest_reads_nothing(void **state)
+{
+	struct world *w = *state;
+
+	type(w, 0, 1);
+	loop_turn(&w->loop, 1000);
+	assert_int_equal(w->quits, 0);
+	type_escape(w);
+	for (unsigned i = 0; i < 2 * CONSOLE_KEYS; i += 1000) {
+		type(w, i, 1000);
+		type_escape(w);
+	}
+	close(w->keys);
+}
+
+/* The kernel passes on what is written to a terminal when it likes. */
+static void what_is_pasted_comes_whole(void **state)
+{
+	struct world *w = *state;
+
+	for (unsigned i = 0; i < 5000; i += 1000) {
+		type(w, i, 1000);
+		loop_turn(&w->loop, 10);
+	}
+	guest_reads(w, 5000);
+	close(w->keys);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +346,14 @@ int main(void)
 					    teardown),
 	    cmocka_unit_test_setup_teardown(a_guest_that_never_stops_leaves_others_their_turn,
 					    setup, teardown),
+	    cmocka_unit_test_setup_teardown(what_a_writer_left_in_a_pipe_comes_whole, setup_pipe,
+					    teardown_keys),
+	    cmocka_unit_test_setup_teardown(what_finds_the_port_full_comes_later, setup_pipe,
+					    teardown_keys),
+	    cmocka_unit_test_setup_teardown(the_escape_key_works_though_the_guest_reads_nothing,
+					    setup_terminal, teardown_keys),
+	    cmocka_unit_test_setup_teardown(what_is_pasted_comes_whole, setup_terminal,
+					    teardown_keys),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -28,6 +28,21 @@ struct world {
 	char got[8192];
 };
 
+#define MUCH (1u << 20)
+
+/* More than a socket takes at once. */
+static struct json_object *much(void)
+{
+	struct json_object *object = control_done();
+	char *text = malloc(MUCH + 1);
+
+	memset(text, 'm', MUCH);
+	text[MUCH] = '\0';
+	json_object_object_add(object, "much", json_object_new_string(text));
+	free(text);
+	return object;
+}
+
 static struct json_object *obey(void *context, const char *verb, char *argument,
 				struct control_files *files)
 {
@@ -40,6 +55,9 @@ static struct json_object *obey(void *context, const char *verb, char *argument,
 	if (w->keep && files->count) {
 		w->kept = files->fd[0];
 		files->fd[0] = -1;
+	}
+	if (strcmp(verb, "much") == 0) {
+		return much();
 	}
 	return strcmp(verb, "no") == 0 ? control_refuse("not %d", 7) : control_done();
 }
@@ -131,6 +149,70 @@ static void a_line_may_come_in_pieces(void **state)
 	say(w, "attach some file, with spaces\n");
 	assert_string_equal(w->verb, "attach");
 	assert_string_equal(w->argument, "some file, with spaces");
+}
+
+/* One answer of much(); `more` of what follows it. */
+static void hear_much(struct world *w, const char *more)
+{
+	static const char head[] = "{\"ok\":true,\"much\":\"", tail[] = "\"}\n";
+	size_t size = strlen(head) + MUCH + strlen(tail) + strlen(more), got = 0;
+	char *text = malloc(size + 2);
+	ssize_t count;
+
+	while ((count = recv(w->client, text + got, size + 1 - got, MSG_DONTWAIT)) > 0) {
+		got += (size_t)count;
+		pump(w);
+	}
+	assert_int_equal(got, size);
+	text[got] = '\0';
+	assert_memory_equal(text, head, strlen(head));
+	assert_int_equal(strspn(text + strlen(head), "m"), MUCH);
+	assert_memory_equal(text + strlen(head) + MUCH, tail, strlen(tail));
+	assert_string_equal(text + size - strlen(more), more);
+	free(text);
+}
+
+static void an_answer_comes_whole_however_long(void **state)
+{
+	struct world *w = *state;
+
+	say(w, "much\n");
+	hear_much(w, "");
+	/* What else was asked meanwhile waits, and what is half asked is not lost. */
+	say(w, "much\nno\nn");
+	assert_int_equal(w->obeyed, 2);
+	say(w, "o\n");
+	assert_int_equal(w->obeyed, 2);
+	hear_much(w, "{\"error\":\"not 7\"}\n{\"error\":\"not 7\"}\n");
+	assert_int_equal(w->obeyed, 4);
+}
+
+static void no_console_comes_within_an_answer(void **state)
+{
+	struct world *w = *state;
+
+	say(w, "much\nconsole\nroot");
+	control_console(w->control, (const uint8_t *)"lost", 4);
+	control_input_drained(w->control);
+	assert_string_equal(w->got, "");
+	hear_much(w, "{\"ok\":true}\n");
+	assert_string_equal(w->got, "root");
+	control_console(w->control, (const uint8_t *)"login: ", 7);
+	assert_hears(w, "login: ");
+}
+
+static void who_leaves_within_an_answer_is_gone(void **state)
+{
+	struct world *w = *state;
+
+	say(w, "much\nlast\n");
+	close(w->client);
+	pump(w);
+	assert_string_equal(w->verb, "last");
+	w->client = join(w);
+	say(w, "much\n");
+	control_destroy(w->control);
+	w->control = NULL;
 }
 
 static void a_line_without_end_ends_the_connection(void **state)
@@ -282,6 +364,70 @@ static void input_waits_for_the_guest_and_comes_whole(void **state)
 	assert_string_equal(w->got + 5, text);
 }
 
+static int type_one_key(struct world *w)
+{
+	int fd = join(w);
+
+	assert_int_equal(send(fd, "console\nx", 9, MSG_NOSIGNAL), 9);
+	pump(w);
+	return fd;
+}
+
+/* The guest does not read, so nobody would look whether they are there still. */
+static void clients_that_typed_and_left_keep_nobody_out(void **state)
+{
+	struct world *w = *state;
+	int first = w->client;
+
+	w->room = 0;
+	for (unsigned i = 0; i < 2 * CONTROL_MAX_CLIENTS; i++) {
+		close(type_one_key(w));
+		control_console(w->control, (const uint8_t *)"tick", 4);
+	}
+	w->client = join(w);
+	say(w, "late\n");
+	assert_hears(w, "{\"ok\":true}\n");
+	assert_string_equal(w->verb, "late");
+	close(first);
+}
+
+static void clients_that_typed_and_stay_keep_their_places(void **state)
+{
+	struct world *w = *state;
+	int fd[CONTROL_MAX_CLIENTS - 1], late;
+	char text[64];
+
+	w->room = 0;
+	for (unsigned i = 0; i < CONTROL_MAX_CLIENTS - 1; i++) {
+		fd[i] = type_one_key(w);
+	}
+	late = join(w);
+	pump(w);
+	assert_int_equal(recv(late, text, 1, MSG_DONTWAIT), 0);
+	close(late);
+	w->room = sizeof(w->got);
+	control_input_drained(w->control);
+	assert_string_equal(w->got, "xxxxxxxxxxxxxxx");
+	control_console(w->control, (const uint8_t *)"tick", 4);
+	for (unsigned i = 0; i < CONTROL_MAX_CLIENTS - 1; i++) {
+		assert_int_equal(recv(fd[i], text, sizeof(text), MSG_DONTWAIT), 12 + 4);
+		close(fd[i]);
+	}
+}
+
+/* A script's way: it says what it has to say, and leaves. */
+static void what_one_that_left_had_typed_comes_all_the_same(void **state)
+{
+	struct world *w = *state;
+
+	w->room = 0;
+	close(type_one_key(w));
+	control_console(w->control, (const uint8_t *)"tick", 4);
+	w->room = 1;
+	control_input_drained(w->control);
+	assert_string_equal(w->got, "x");
+}
+
 static void a_name_is_one_guests_alone(void **state)
 {
 	struct world *w = *state;
@@ -348,6 +494,9 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(a_line_may_come_in_pieces),
+	    TEST(an_answer_comes_whole_however_long),
+	    TEST(no_console_comes_within_an_answer),
+	    TEST(who_leaves_within_an_answer_is_gone),
 	    TEST(a_line_without_end_ends_the_connection),
 	    TEST(files_that_nobody_takes_are_closed),
 	    TEST(more_files_than_fit_are_closed_too),
@@ -355,6 +504,9 @@ int main(void)
 	    TEST(files_of_a_client_that_leaves_are_closed),
 	    TEST(after_console_the_connection_carries_it),
 	    TEST(input_waits_for_the_guest_and_comes_whole),
+	    TEST(clients_that_typed_and_left_keep_nobody_out),
+	    TEST(clients_that_typed_and_stay_keep_their_places),
+	    TEST(what_one_that_left_had_typed_comes_all_the_same),
 	    TEST(a_name_is_one_guests_alone),
 	    TEST(a_name_stays_a_guests_through_its_resets),
 	    TEST(what_a_killed_host_left_is_in_nobodys_way),
