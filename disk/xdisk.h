@@ -183,7 +183,8 @@ struct xd_image;
 
 /*
  * Asking for XD_FORMAT_ANY trusts the content: somebody who can write into a raw disk can make it look like a VHD that names
- * any file as its parent. Where a disk's content is not trusted (a guest's), say which format it is.
+ * any file as its parent. Where a disk's content is not trusted (a guest's), say which format it is. A parent's format is what the
+ * child's record says, never what the parent looks like.
  */
 int xd_open(const char *path, uint32_t flags, struct xd_image **out, struct xd_error *err);
 int xd_open_with(const struct xd_open *how, struct xd_image **out, struct xd_error *err);
