@@ -133,7 +133,7 @@ int xd_io_open_memory(struct xd_io *io, struct xd_error *err);
 /* --- opening ------------------------------------------------------------------------------------------------------------ */
 
 enum xd_format {
-	XD_FORMAT_ANY = 0, /* look at the content; what is neither VHD nor VHDX is raw */
+	XD_FORMAT_ANY = 0, /* by content; neither VHD nor VHDX: raw, both: XD_E_FORMAT */
 	XD_FORMAT_RAW,
 	XD_FORMAT_VHD,
 	XD_FORMAT_VHDX,

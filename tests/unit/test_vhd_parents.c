@@ -393,6 +393,39 @@ static void a_parent_of_another_format_is_refused(void **state)
 	FAILS(XD_E_PARENT_CHANGED, xd_open("c.vhdx", 0, &image, &err));
 }
 
+static void open_as(const char *path, enum xd_format format)
+{
+	struct xd_open how = {.path = path, .format = format};
+	struct xd_image *image;
+	struct xd_info info;
+
+	OK(xd_open_with(&how, &image, &err));
+	xd_get_info(image, &info);
+	assert_int_equal(info.format, format);
+	OK(xd_close(image, &err));
+}
+
+static void what_looks_like_two_formats_is_not_guessed_at(void **state)
+{
+	struct xd_create how = {.path = "p.vhd",
+				.format = XD_FORMAT_VHD,
+				.type = XD_TYPE_FIXED,
+				.virtual_size = 4 * MIB};
+	struct xd_image *image;
+	struct xd_io io;
+
+	(void)state;
+	make_vhdx_with_footer("p.vhdx");
+	FAILS(XD_E_FORMAT, xd_open("p.vhdx", 0, &image, &err));
+	open_as("p.vhdx", XD_FORMAT_VHDX);
+	OK(xd_create(&how, &err));
+	OK(xd_io_open_file("p.vhd", XD_IO_WRITE, &io, &err));
+	tool_patch(io, 0, "vhdxfile", 8);
+	io.ops->close(io.ctx);
+	FAILS(XD_E_FORMAT, xd_open("p.vhd", 0, &image, &err));
+	open_as("p.vhd", XD_FORMAT_VHD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -419,6 +452,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_vhdx_parent_that_ends_like_a_vhd_is_a_vhdx, enter,
 					    leave),
 	    cmocka_unit_test_setup_teardown(a_parent_of_another_format_is_refused, enter, leave),
+	    cmocka_unit_test_setup_teardown(what_looks_like_two_formats_is_not_guessed_at, enter,
+					    leave),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
