@@ -243,6 +243,71 @@ static void a_child_bigger_than_its_parent_reads_zero_past_it(void **state)
 	shows_parent("c.vhd");
 }
 
+/* A disk of `size` bytes, all but its first `from` zero. */
+static void zero_from(struct xd_image *image, uint64_t from, uint64_t size)
+{
+	uint8_t data[4096];
+
+	assert_int_equal(xd_get_size(image), size);
+	for (uint64_t at = from; at < size; at += sizeof(data)) {
+		size_t n = size - at < sizeof(data) ? size - at : sizeof(data);
+
+		OK(xd_read(image, data, n, at, &err));
+		if (data[0] || memcmp(data, data + 1, n - 1))
+			fail_msg("the parent shows at %llu", (unsigned long long)at);
+	}
+}
+
+static void a_child_that_grows_shows_no_more_of_its_parent(void **state)
+{
+	static const uint64_t sizes[] = {MIB + 1536, MIB + 2048, 3 * MIB + 512, 6 * MIB};
+	static const uint32_t block_sizes[] = {0, 4096};
+	static uint8_t full[4 * MIB - 100];
+	struct xd_image *image;
+	struct xd_io io;
+	uint8_t data[512];
+
+	(void)state;
+	memset(full, 0x42, sizeof(full));
+	OK(xd_io_open_file("p.raw", XD_IO_WRITE | XD_IO_CREATE, &io, &err));
+	tool_patch(io, 0, full, sizeof(full));
+	io.ops->close(io.ctx);
+	for (size_t i = 0; i < 2; i++) {
+		struct xd_create how = {.path = "c.vhd",
+					.format = XD_FORMAT_VHD,
+					.type = XD_TYPE_DIFF,
+					.flags = XD_CREATE_OVERWRITE,
+					.virtual_size = MIB + 512,
+					.block_size = block_sizes[i]};
+
+		OK(xd_open_with(&(struct xd_open){.path = "p.raw", .format = XD_FORMAT_RAW},
+				&how.parent, &err));
+		OK(xd_create(&how, &err));
+		OK(xd_close(how.parent, &err));
+		for (size_t n = 0; n < sizeof(sizes) / sizeof(sizes[0]); n++) {
+			OK(xd_open("c.vhd", XD_OPEN_WRITE, &image, &err));
+			OK(xd_resize(image, sizes[n], 0, &err));
+			zero_from(image, MIB + 512, sizes[n]);
+			OK(xd_close(image, &err));
+			OK(xd_open("c.vhd", 0, &image, &err));
+			zero_from(image, MIB + 512, sizes[n]);
+			assert_int_equal(tool_check(image, 0, NULL).errors, 0);
+			OK(xd_read(image, data, sizeof(data), MIB, &err));
+			assert_int_equal(data[511], 0x42);
+			OK(xd_close(image, &err));
+		}
+		/* What was cut off does not come back. */
+		OK(xd_open("c.vhd", XD_OPEN_WRITE, &image, &err));
+		OK(xd_resize(image, MIB, XD_RESIZE_SHRINK, &err));
+		OK(xd_resize(image, 4 * MIB, 0, &err));
+		zero_from(image, MIB, 4 * MIB);
+		OK(xd_close(image, &err));
+	}
+	OK(xd_open("c.vhd", XD_OPEN_WRITE | XD_OPEN_NO_PARENTS, &image, &err));
+	FAILS(XD_E_PARENT, xd_resize(image, 5 * MIB, 0, &err));
+	OK(xd_close(image, &err));
+}
+
 static void rebasing_to_nothing_takes_all_in(void **state)
 {
 	struct xd_image *image;
@@ -445,6 +510,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_file_is_opened_for_writing_once, enter, leave),
 	    cmocka_unit_test_setup_teardown(a_child_bigger_than_its_parent_reads_zero_past_it,
 					    enter, leave),
+	    cmocka_unit_test_setup_teardown(a_child_that_grows_shows_no_more_of_its_parent, enter,
+					    leave),
 	    cmocka_unit_test_setup_teardown(rebasing_to_nothing_takes_all_in, enter, leave),
 	    cmocka_unit_test_setup_teardown(a_raw_parent_stays_raw_whatever_a_guest_writes_into_it,
 					    enter, leave),
