@@ -97,6 +97,11 @@ struct xd_driver {
 
 	/* XD_TYPE_DIFF only. Hands each path to fn until fn returns other than 0, and returns that. */
 	int (*parent_candidates)(struct xd_image *image, xd_candidate_fn fn, void *ctx);
+	/*
+	 * What the child's own record proves the parent to be, never XD_FORMAT_ANY: the parent's bytes may be a guest's and do
+	 * not choose who reads them.
+	 */
+	enum xd_format (*parent_format)(struct xd_image *image);
 	/* 0, or XD_E_PARENT_CHANGED with the reason where `parent` is not what the child was made from. */
 	int (*parent_matches)(struct xd_image *image, struct xd_image *parent,
 			      struct xd_error *err);

@@ -50,17 +50,23 @@ const struct xd_driver *xd_driver_for(enum xd_format format)
 
 int xd_driver_probe(const struct xd_io *io, const struct xd_driver **driver, struct xd_error *err)
 {
-	*driver = &xd_raw_driver;
+	const struct xd_driver *found = NULL;
+
 	for (size_t i = XD_FORMAT_VHD; i < DRIVERS; i++) {
 		bool yes = false;
 		int r = drivers[i] ? drivers[i]->probe(io, &yes, err) : 0;
 
 		if (r)
 			return r;
-		if (yes) {
-			*driver = drivers[i];
-			return 0;
-		}
+		/* A VHDX's payload may end it, and a fixed VHD's data begins it: one of the two marks is a guest's. */
+		if (yes && found)
+			return xd_fail(err, XD_E_FORMAT, XD_NO_OFFSET,
+				       "looks like both %s and %s: name the format",
+				       xd_format_name(found->format),
+				       xd_format_name(drivers[i]->format));
+		if (yes)
+			found = drivers[i];
 	}
+	*driver = found ? found : &xd_raw_driver;
 	return 0;
 }

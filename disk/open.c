@@ -121,6 +121,14 @@ static uint32_t parent_flags(uint32_t flags)
 	return keep | (flags & XD_OPEN_WRITE_PARENT ? XD_OPEN_WRITE : 0);
 }
 
+/* A file is there, but no image of the kind that the child was made from. */
+static int not_the_format(struct search *search, const struct xd_open *how)
+{
+	return xd_fail(search->err, XD_E_PARENT_CHANGED, XD_NO_OFFSET,
+		       "%s: no %s image, which the parent was", how->path,
+		       xd_format_name(how->format));
+}
+
 /* Opens one candidate as a layer of its own and asks the child whether that is its parent. */
 static int try_parent(struct search *search, const char *path)
 {
@@ -129,7 +137,7 @@ static int try_parent(struct search *search, const char *path)
 	int r;
 
 	how.path = path;
-	how.format = XD_FORMAT_ANY;
+	how.format = search->image->driver->parent_format(search->image);
 	how.flags = parent_flags(how.flags);
 	r = open_parent_store(&how, path, how.flags, &how.io, search->err);
 	if (r)
@@ -138,7 +146,7 @@ static int try_parent(struct search *search, const char *path)
 	r = open_layer(&parent, search->err);
 	if (r) {
 		how.io.ops->close(how.io.ctx);
-		return r;
+		return r == XD_E_FORMAT ? not_the_format(search, &how) : r;
 	}
 	if (!(how.flags & XD_OPEN_ANY_PARENT) && search->image->driver->parent_matches)
 		r = search->image->driver->parent_matches(search->image, parent.image, search->err);
@@ -163,7 +171,7 @@ static int candidate(void *ctx, const char *path)
 	else
 		r = try_parent(search, full);
 	/* A file that is missing or is another disk: the next locator may be right. Anything else is the answer. */
-	if (r == XD_E_PARENT || r == XD_E_PARENT_CHANGED || r == XD_E_FORMAT) {
+	if (r == XD_E_PARENT || r == XD_E_PARENT_CHANGED) {
 		if (search->result == XD_E_PARENT)
 			search->result = r;
 		return 0;

@@ -16,6 +16,7 @@ const struct xd_driver xd_vhd_driver = {
     .info = vhd_info,
     .describe = vhd_describe,
     .parent_candidates = vhd_parent_candidates,
+    .parent_format = vhd_parent_format,
     .parent_matches = vhd_parent_matches,
     .set_parent = vhd_set_parent,
     .resize = vhd_resize,

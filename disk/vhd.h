@@ -222,6 +222,7 @@ int vhd_clear(struct xd_image *image, uint64_t offset, uint64_t length, struct x
 int vhd_flush(struct xd_image *image, struct xd_error *err);
 int vhd_create(const struct xd_create *how, const struct xd_io *io, struct xd_error *err);
 int vhd_parent_candidates(struct xd_image *image, xd_candidate_fn fn, void *ctx);
+enum xd_format vhd_parent_format(struct xd_image *image);
 int vhd_parent_matches(struct xd_image *image, struct xd_image *parent, struct xd_error *err);
 int vhd_set_parent(struct xd_image *image, struct xd_image *parent, const char *path,
 		   struct xd_error *err);

@@ -131,18 +131,26 @@ static void format_id(const uint8_t *id, char out[33])
 		snprintf(out + 2 * i, 3, "%02x", id[i]);
 }
 
+/* tapdisk makes children of raw disks, which have no identity; it then records none, and takes none for raw. */
+static bool no_id(const uint8_t *id)
+{
+	return xd_is_zero(id, 16);
+}
+
+enum xd_format vhd_parent_format(struct xd_image *image)
+{
+	return no_id(vhd_of(image)->header.parent_id) ? XD_FORMAT_RAW : XD_FORMAT_VHD;
+}
+
 int vhd_parent_matches(struct xd_image *image, struct xd_image *parent, struct xd_error *err)
 {
-	static const uint8_t none[16];
 	struct vhd *v = vhd_of(image);
 	char want[33], have[33];
 	struct xd_info info;
 
 	xd_get_info(parent, &info);
-	/* tapdisk makes children of raw disks, which have no identity; it then records none. */
-	if (info.format == XD_FORMAT_VHD || !memcmp(v->header.parent_id, none, 16))
-		if (!memcmp(info.id, v->header.parent_id, 16))
-			return 0;
+	if (!memcmp(info.id, v->header.parent_id, 16))
+		return 0;
 	format_id(v->header.parent_id, want);
 	format_id(info.id, have);
 	return xd_fail(err, XD_E_PARENT_CHANGED,
@@ -251,10 +259,13 @@ int vhd_parent_record(struct vhd_header *header, struct xd_image *parent, const 
 
 	if (strlen(path) >= XD_PATH_MAX)
 		return xd_fail(err, XD_E_INVAL, XD_NO_OFFSET, "the parent's path is too long");
+	xd_get_info(parent, &info);
+	if (info.format == XD_FORMAT_VHD && no_id(info.id))
+		return xd_fail(err, XD_E_INVAL, XD_NO_OFFSET,
+			       "the parent has no id: its child would take it for a raw disk");
 	p.data = calloc(1, p.room);
 	if (!p.data)
 		return xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "out of memory");
-	xd_get_info(parent, &info);
 	memset(header->locator, 0, sizeof(header->locator));
 	if (has_relative)
 		fits = add_windows(&p, VHD_PLATFORM_W2RU, relative);

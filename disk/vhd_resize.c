@@ -129,16 +129,58 @@ static int shrink_table(struct xd_image *image, uint32_t blocks, struct xd_error
 	return vhd_flush_locked(image, err);
 }
 
+/*
+ * A parent that was longer than its child must not show through where the child grew. Only zeros in blocks of the child's own can hide
+ * it. They are there before the footers tell the new size: a cut in between leaves blocks past the disk's end, which the next growth
+ * forgets.
+ */
+static int hide_parent(struct xd_image *image, uint64_t size, struct xd_error *err)
+{
+	uint64_t from = image->virtual_size, end;
+	int r;
+
+	if (image->type != XD_TYPE_DIFF)
+		return 0;
+	/* A raw parent may end within a sector. */
+	end = xd_min(xd_align_up(xd_get_size(image->parent), VHD_SECTOR), size);
+	if (end <= from)
+		return 0;
+	r = vhd_zero(image, from, end - from, err);
+	return r ? r : vhd_flush_locked(image, err);
+}
+
+static uint32_t blocks_of(const struct vhd *v, uint64_t size)
+{
+	return (size + v->block_size - 1) >> v->block_shift;
+}
+
+/* Growth that failed may have left blocks past the disk's end. They are not to be there when the disk gets that far. */
+static int forget_past_end(struct xd_image *image, struct xd_error *err)
+{
+	struct vhd *v = vhd_of(image);
+	uint32_t blocks = blocks_of(v, image->virtual_size);
+	int r;
+
+	if (v->blocks == blocks)
+		return 0;
+	r = shrink_table(image, blocks, err);
+	return r ? r : vhd_table_resize(v, blocks, err);
+}
+
 static int resize_sparse(struct xd_image *image, uint64_t size, struct xd_error *err)
 {
 	struct vhd *v = vhd_of(image);
-	uint32_t blocks = (size + v->block_size - 1) >> v->block_shift, old;
+	uint32_t blocks = blocks_of(v, size), old;
 	int r;
 
 	if (blocks > XD_MAX_TABLE_BYTES / 8)
 		return xd_fail(err, XD_E_LIMIT, XD_NO_OFFSET,
 			       "blocks too small for a disk of this size");
-	if ((r = vhd_flush_locked(image, err)))
+	if (size > image->virtual_size && image->type == XD_TYPE_DIFF && !image->parent)
+		return xd_fail(err, XD_E_PARENT, XD_NO_OFFSET,
+			       "how much of the parent would show in the bigger disk is not "
+			       "known: the parent is not open");
+	if ((r = vhd_flush_locked(image, err)) || (r = forget_past_end(image, err)))
 		return r;
 	if (size < image->virtual_size) {
 		/* The footer first: a cut in between leaves blocks that nobody asks for. */
@@ -160,7 +202,7 @@ static int resize_sparse(struct xd_image *image, uint64_t size, struct xd_error 
 	for (uint32_t i = old; i < blocks; i++)
 		vhd_set_entry(v, i, VHD_NO_BLOCK);
 	r = blocks > v->room ? move_table(image, err) : vhd_flush_locked(image, err);
-	if (r)
+	if (r || (r = hide_parent(image, size, err)))
 		return r;
 	v->batmap_stale = v->batmap_offset != 0; /* its sum depends on the disk's size */
 	return store_size(image, size, err);

@@ -275,6 +275,7 @@ const struct xd_driver xd_vhdx_driver = {
     .info = info,
     .describe = describe,
     .parent_candidates = vhdx_parent_candidates,
+    .parent_format = vhdx_parent_format,
     .parent_matches = vhdx_parent_matches,
     .set_parent = vhdx_set_parent,
     .resize = vhdx_resize,

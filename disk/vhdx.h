@@ -201,6 +201,7 @@ void vhdx_guid_text(const struct vhdx_guid *guid, char text[VHDX_GUID_TEXT]);
 /* The data write GUID that the locator records, zero where it records none. */
 void vhdx_parent_id(const struct vhdx *v, uint8_t id[16]);
 int vhdx_parent_candidates(struct xd_image *image, xd_candidate_fn fn, void *ctx);
+enum xd_format vhdx_parent_format(struct xd_image *image);
 int vhdx_parent_matches(struct xd_image *image, struct xd_image *parent, struct xd_error *err);
 int vhdx_set_parent(struct xd_image *image, struct xd_image *parent, const char *path,
 		    struct xd_error *err);

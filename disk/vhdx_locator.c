@@ -197,6 +197,12 @@ int vhdx_parent_candidates(struct xd_image *image, xd_candidate_fn fn, void *ctx
 	return 0;
 }
 
+enum xd_format vhdx_parent_format(struct xd_image *image)
+{
+	(void)image;
+	return XD_FORMAT_VHDX;
+}
+
 int vhdx_parent_matches(struct xd_image *image, struct xd_image *parent, struct xd_error *err)
 {
 	static const char *const keys[] = {"parent_linkage", "parent_linkage2"};

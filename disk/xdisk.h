@@ -133,7 +133,7 @@ int xd_io_open_memory(struct xd_io *io, struct xd_error *err);
 /* --- opening ------------------------------------------------------------------------------------------------------------ */
 
 enum xd_format {
-	XD_FORMAT_ANY = 0, /* look at the content; what is neither VHD nor VHDX is raw */
+	XD_FORMAT_ANY = 0, /* by content; neither VHD nor VHDX: raw, both: XD_E_FORMAT */
 	XD_FORMAT_RAW,
 	XD_FORMAT_VHD,
 	XD_FORMAT_VHDX,
@@ -183,7 +183,8 @@ struct xd_image;
 
 /*
  * Asking for XD_FORMAT_ANY trusts the content: somebody who can write into a raw disk can make it look like a VHD that names
- * any file as its parent. Where a disk's content is not trusted (a guest's), say which format it is.
+ * any file as its parent. Where a disk's content is not trusted (a guest's), say which format it is. A parent's format is what the
+ * child's record says, never what the parent looks like.
  */
 int xd_open(const char *path, uint32_t flags, struct xd_image **out, struct xd_error *err);
 int xd_open_with(const struct xd_open *how, struct xd_image **out, struct xd_error *err);
@@ -398,6 +399,7 @@ int xd_check(struct xd_image *image, uint32_t flags, xd_finding_fn fn, void *ctx
 /* allow making the disk smaller: what lies past the new end is gone */
 #define XD_RESIZE_SHRINK (1u << 0)
 
+/* What a disk gains reads as zero. A VHD child gains with its parent open only, else XD_E_PARENT. */
 int xd_resize(struct xd_image *image, uint64_t virtual_size, uint32_t flags, struct xd_error *err);
 /* Frees blocks that hold nothing but zeros (in a child: nothing at all) and closes the gaps in the file. */
 int xd_compact(struct xd_image *image, const struct xd_progress *progress, struct xd_error *err);

@@ -25,6 +25,7 @@ struct scene {
 	struct xd_io io;
 	struct xd_io parent; /* ops NULL: no parent */
 	size_t sectors;      /* that the model looks at */
+	uint64_t size;       /* of the disk, 0: DISK */
 	unsigned random;
 	uint64_t content;
 };
@@ -181,7 +182,7 @@ static void make(struct scene *s, enum xd_type type, enum xd_profile profile,
 				.format = XD_FORMAT_VHD,
 				.type = type,
 				.profile = profile,
-				.virtual_size = DISK,
+				.virtual_size = s->size ? s->size : DISK,
 				.block_size = type == XD_TYPE_FIXED ? 0 : BLOCK,
 				.parent = parent,
 				.parent_path = parent ? name : NULL};
@@ -227,7 +228,8 @@ static void make_parent(struct scene *s)
 	for (size_t at = 0; at + 64 <= SECTORS; at += 160) {
 		crash_fill(buf, 64, 0xbeef0000 + at);
 		ok(xd_write(image, buf, sizeof(buf), at * SECTOR, &err), &err);
-		crash_model_base(s->model, at, 64, 0xbeef0000 + at);
+		if (at + 64 <= s->sectors)
+			crash_model_base(s->model, at, 64, 0xbeef0000 + at);
 	}
 	make(s, XD_TYPE_DIFF, XD_PROFILE_NONE, image);
 	ok(xd_close(image, &err), &err);
@@ -346,6 +348,54 @@ static void resizing_a_fixed_disk_survives(void **state)
 	}
 }
 
+/* Past the sectors that the model knows the disk is zero, whatever its size is by now. */
+static int survives_and_hides(void *ctx, struct xd_io io, size_t cut, unsigned seed)
+{
+	struct scene *s = ctx;
+	struct xd_image *image = open_on(s, borrowed(io), 0);
+	struct xd_error err;
+	uint8_t one[SECTOR];
+	int r = 0;
+
+	for (uint64_t at = s->sectors * SECTOR; !r && at < xd_get_size(image); at += SECTOR) {
+		ok(xd_read(image, one, SECTOR, at, &err), &err);
+		if (one[0] || memcmp(one, one + 1, SECTOR - 1)) {
+			fprintf(stderr, "cut %zu seed %u: the parent shows at %llu\n", cut, seed,
+				(unsigned long long)at);
+			r = -1;
+		}
+	}
+	ok(xd_close(image, &err), &err);
+	return r ? r : survives(ctx, io, cut, seed);
+}
+
+/* Longer with a table that moves, shorter, and longer again with one that has room. The parent is longer than all that. */
+static void growing_under_a_longer_parent_survives(void **state)
+{
+	static const uint64_t more[] = {20 * BLOCK, 0, 12 * BLOCK + SECTOR};
+	struct scene s;
+	struct xd_image *image;
+	struct xd_error err;
+
+	(void)state;
+	begin_with(&s, 81, SECTORS / 2 - 3);
+	s.size = s.sectors * SECTOR;
+	make_parent(&s);
+	crash_start(s.log);
+	image = open_on(&s, s.io, XD_OPEN_WRITE);
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+		for (int n = 0; n < 5; n++)
+			step(&s, image);
+		ok(xd_resize(image, s.size + more[i], XD_RESIZE_SHRINK, &err), &err);
+		crash_model_flushed(s.model);
+	}
+	for (int n = 0; n < 5; n++)
+		step(&s, image);
+	ok(xd_close(image, &err), &err);
+	assert_int_equal(crash_each(s.log, 4, survives_and_hides, &s), 0);
+	end(&s);
+}
+
 /* Other names for the same parent, shorter and longer than those before. */
 static void recording_the_parent_anew_survives(void **state)
 {
@@ -388,6 +438,7 @@ int main(void)
 	    cmocka_unit_test(compacting_survives),
 	    cmocka_unit_test(growing_past_the_table_survives),
 	    cmocka_unit_test(shrinking_survives),
+	    cmocka_unit_test(growing_under_a_longer_parent_survives),
 	    cmocka_unit_test(recording_the_parent_anew_survives),
 	    cmocka_unit_test(resizing_a_fixed_disk_survives),
 	};

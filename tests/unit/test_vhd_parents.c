@@ -243,6 +243,71 @@ static void a_child_bigger_than_its_parent_reads_zero_past_it(void **state)
 	shows_parent("c.vhd");
 }
 
+/* A disk of `size` bytes, all but its first `from` zero. */
+static void zero_from(struct xd_image *image, uint64_t from, uint64_t size)
+{
+	uint8_t data[4096];
+
+	assert_int_equal(xd_get_size(image), size);
+	for (uint64_t at = from; at < size; at += sizeof(data)) {
+		size_t n = size - at < sizeof(data) ? size - at : sizeof(data);
+
+		OK(xd_read(image, data, n, at, &err));
+		if (data[0] || memcmp(data, data + 1, n - 1))
+			fail_msg("the parent shows at %llu", (unsigned long long)at);
+	}
+}
+
+static void a_child_that_grows_shows_no_more_of_its_parent(void **state)
+{
+	static const uint64_t sizes[] = {MIB + 1536, MIB + 2048, 3 * MIB + 512, 6 * MIB};
+	static const uint32_t block_sizes[] = {0, 4096};
+	static uint8_t full[4 * MIB - 100];
+	struct xd_image *image;
+	struct xd_io io;
+	uint8_t data[512];
+
+	(void)state;
+	memset(full, 0x42, sizeof(full));
+	OK(xd_io_open_file("p.raw", XD_IO_WRITE | XD_IO_CREATE, &io, &err));
+	tool_patch(io, 0, full, sizeof(full));
+	io.ops->close(io.ctx);
+	for (size_t i = 0; i < 2; i++) {
+		struct xd_create how = {.path = "c.vhd",
+					.format = XD_FORMAT_VHD,
+					.type = XD_TYPE_DIFF,
+					.flags = XD_CREATE_OVERWRITE,
+					.virtual_size = MIB + 512,
+					.block_size = block_sizes[i]};
+
+		OK(xd_open_with(&(struct xd_open){.path = "p.raw", .format = XD_FORMAT_RAW},
+				&how.parent, &err));
+		OK(xd_create(&how, &err));
+		OK(xd_close(how.parent, &err));
+		for (size_t n = 0; n < sizeof(sizes) / sizeof(sizes[0]); n++) {
+			OK(xd_open("c.vhd", XD_OPEN_WRITE, &image, &err));
+			OK(xd_resize(image, sizes[n], 0, &err));
+			zero_from(image, MIB + 512, sizes[n]);
+			OK(xd_close(image, &err));
+			OK(xd_open("c.vhd", 0, &image, &err));
+			zero_from(image, MIB + 512, sizes[n]);
+			assert_int_equal(tool_check(image, 0, NULL).errors, 0);
+			OK(xd_read(image, data, sizeof(data), MIB, &err));
+			assert_int_equal(data[511], 0x42);
+			OK(xd_close(image, &err));
+		}
+		/* What was cut off does not come back. */
+		OK(xd_open("c.vhd", XD_OPEN_WRITE, &image, &err));
+		OK(xd_resize(image, MIB, XD_RESIZE_SHRINK, &err));
+		OK(xd_resize(image, 4 * MIB, 0, &err));
+		zero_from(image, MIB, 4 * MIB);
+		OK(xd_close(image, &err));
+	}
+	OK(xd_open("c.vhd", XD_OPEN_WRITE | XD_OPEN_NO_PARENTS, &image, &err));
+	FAILS(XD_E_PARENT, xd_resize(image, 5 * MIB, 0, &err));
+	OK(xd_close(image, &err));
+}
+
 static void rebasing_to_nothing_takes_all_in(void **state)
 {
 	struct xd_image *image;
@@ -258,6 +323,172 @@ static void rebasing_to_nothing_takes_all_in(void **state)
 	OK(xd_read(image, data, sizeof(data), MIB, &err));
 	assert_int_equal(data[0], 0x42);
 	OK(xd_close(image, &err));
+}
+
+/* --- parents whose bytes are a guest's ---------------------------------------------------------------------------------- */
+
+static void make_raw(const char *path, uint8_t byte)
+{
+	struct xd_create how = {.path = path,
+				.format = XD_FORMAT_RAW,
+				.flags = XD_CREATE_OVERWRITE,
+				.virtual_size = 4 * MIB};
+	struct xd_io io;
+	uint8_t data[512];
+
+	OK(xd_create(&how, &err));
+	memset(data, byte, sizeof(data));
+	OK(xd_io_open_file(path, XD_IO_WRITE, &io, &err));
+	tool_patch(io, MIB, data, sizeof(data));
+	io.ops->close(io.ctx);
+}
+
+static void child_of(const char *path, const char *parent, enum xd_format format, const uint8_t *id)
+{
+	struct xd_open open = {.path = parent, .format = format};
+	struct xd_create how = {.path = path,
+				.format = format == XD_FORMAT_VHDX ? format : XD_FORMAT_VHD,
+				.type = XD_TYPE_DIFF,
+				.flags = XD_CREATE_OVERWRITE,
+				.id = id};
+
+	OK(xd_open_with(&open, &how.parent, &err));
+	OK(xd_create(&how, &err));
+	OK(xd_close(how.parent, &err));
+}
+
+/* The whole of `from` at the start of `to`, and its footer's copy at the end: what a guest can write into its own disk. */
+static void write_into(const char *to, const char *from)
+{
+	struct xd_io in, out;
+	uint8_t data[8192];
+
+	OK(xd_io_open_file(from, 0, &in, &err));
+	OK(xd_io_open_file(to, XD_IO_WRITE, &out, &err));
+	assert_true(tool_size(in) <= sizeof(data));
+	tool_peek(in, 0, data, sizeof(data));
+	tool_patch(out, 0, data, tool_size(in));
+	tool_patch(out, tool_size(out) - 512, data, 512);
+	in.ops->close(in.ctx);
+	out.ops->close(out.ctx);
+}
+
+static void a_raw_parent_stays_raw_whatever_a_guest_writes_into_it(void **state)
+{
+	static const uint8_t none[16];
+
+	(void)state;
+	make_raw("p.raw", 0x42);
+	child_of("c.vhd", "p.raw", XD_FORMAT_RAW, NULL);
+	shows_parent("c.vhd");
+	/* Without an id, as the child's record of a raw parent has it, and naming a file of the host. */
+	make_raw("secret", 0x53);
+	child_of("evil.vhd", "secret", XD_FORMAT_RAW, none);
+	write_into("p.raw", "evil.vhd");
+	shows_parent("c.vhd");
+}
+
+static void a_vhd_without_an_id_is_no_parent(void **state)
+{
+	static const uint8_t none[16];
+	struct xd_create how = {.path = "p.vhd",
+				.format = XD_FORMAT_VHD,
+				.type = XD_TYPE_DYNAMIC,
+				.virtual_size = 4 * MIB,
+				.id = none};
+
+	(void)state;
+	OK(xd_create(&how, &err));
+	how = (struct xd_create){.path = "c.vhd", .format = XD_FORMAT_VHD, .type = XD_TYPE_DIFF};
+	OK(xd_open("p.vhd", 0, &how.parent, &err));
+	FAILS(XD_E_INVAL, xd_create(&how, &err));
+	OK(xd_close(how.parent, &err));
+}
+
+/* A fixed VHDX, whose last block is the file's end, with a whole VHD footer there. */
+static void make_vhdx_with_footer(const char *path)
+{
+	struct xd_create how = {.path = path,
+				.format = XD_FORMAT_VHDX,
+				.type = XD_TYPE_FIXED,
+				.virtual_size = 4 * MIB,
+				.block_size = MIB};
+	struct xd_open open = {.path = path, .format = XD_FORMAT_VHDX, .flags = XD_OPEN_WRITE};
+	struct xd_image *image;
+	struct xd_io io;
+	uint8_t data[512], last[512];
+
+	make_parent("footer.vhd");
+	OK(xd_create(&how, &err));
+	OK(xd_open_with(&open, &image, &err));
+	memset(data, 0x42, sizeof(data));
+	OK(xd_write(image, data, sizeof(data), MIB, &err));
+	OK(xd_io_open_file("footer.vhd", 0, &io, &err));
+	tool_peek(io, 0, data, sizeof(data));
+	io.ops->close(io.ctx);
+	OK(xd_write(image, data, sizeof(data), 4 * MIB - 512, &err));
+	OK(xd_close(image, &err));
+	OK(xd_io_open_file(path, 0, &io, &err));
+	tool_peek(io, tool_size(io) - 512, last, sizeof(last));
+	io.ops->close(io.ctx);
+	assert_memory_equal(data, last, sizeof(last));
+}
+
+static void a_vhdx_parent_that_ends_like_a_vhd_is_a_vhdx(void **state)
+{
+	(void)state;
+	make_vhdx_with_footer("p.vhdx");
+	child_of("c.vhdx", "p.vhdx", XD_FORMAT_VHDX, NULL);
+	shows_parent("c.vhdx");
+}
+
+static void a_parent_of_another_format_is_refused(void **state)
+{
+	struct xd_image *image;
+
+	(void)state;
+	make_parent("p.vhd");
+	make_child("c.vhd", "p.vhd", NULL);
+	make_vhdx_with_footer("p.vhdx");
+	child_of("c.vhdx", "p.vhdx", XD_FORMAT_VHDX, NULL);
+	make_raw("p.vhd", 0x42);
+	make_raw("p.vhdx", 0x42);
+	FAILS(XD_E_PARENT_CHANGED, xd_open("c.vhd", 0, &image, &err));
+	FAILS(XD_E_PARENT_CHANGED, xd_open("c.vhd", XD_OPEN_ANY_PARENT, &image, &err));
+	FAILS(XD_E_PARENT_CHANGED, xd_open("c.vhdx", 0, &image, &err));
+}
+
+static void open_as(const char *path, enum xd_format format)
+{
+	struct xd_open how = {.path = path, .format = format};
+	struct xd_image *image;
+	struct xd_info info;
+
+	OK(xd_open_with(&how, &image, &err));
+	xd_get_info(image, &info);
+	assert_int_equal(info.format, format);
+	OK(xd_close(image, &err));
+}
+
+static void what_looks_like_two_formats_is_not_guessed_at(void **state)
+{
+	struct xd_create how = {.path = "p.vhd",
+				.format = XD_FORMAT_VHD,
+				.type = XD_TYPE_FIXED,
+				.virtual_size = 4 * MIB};
+	struct xd_image *image;
+	struct xd_io io;
+
+	(void)state;
+	make_vhdx_with_footer("p.vhdx");
+	FAILS(XD_E_FORMAT, xd_open("p.vhdx", 0, &image, &err));
+	open_as("p.vhdx", XD_FORMAT_VHDX);
+	OK(xd_create(&how, &err));
+	OK(xd_io_open_file("p.vhd", XD_IO_WRITE, &io, &err));
+	tool_patch(io, 0, "vhdxfile", 8);
+	io.ops->close(io.ctx);
+	FAILS(XD_E_FORMAT, xd_open("p.vhd", 0, &image, &err));
+	open_as("p.vhd", XD_FORMAT_VHD);
 }
 
 int main(void)
@@ -279,7 +510,17 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_file_is_opened_for_writing_once, enter, leave),
 	    cmocka_unit_test_setup_teardown(a_child_bigger_than_its_parent_reads_zero_past_it,
 					    enter, leave),
+	    cmocka_unit_test_setup_teardown(a_child_that_grows_shows_no_more_of_its_parent, enter,
+					    leave),
 	    cmocka_unit_test_setup_teardown(rebasing_to_nothing_takes_all_in, enter, leave),
+	    cmocka_unit_test_setup_teardown(a_raw_parent_stays_raw_whatever_a_guest_writes_into_it,
+					    enter, leave),
+	    cmocka_unit_test_setup_teardown(a_vhd_without_an_id_is_no_parent, enter, leave),
+	    cmocka_unit_test_setup_teardown(a_vhdx_parent_that_ends_like_a_vhd_is_a_vhdx, enter,
+					    leave),
+	    cmocka_unit_test_setup_teardown(a_parent_of_another_format_is_refused, enter, leave),
+	    cmocka_unit_test_setup_teardown(what_looks_like_two_formats_is_not_guessed_at, enter,
+					    leave),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
