@@ -624,6 +624,43 @@ static void what_a_lost_queue_had_in_flight_goes_by_the_first(void **state)
 	assert_int_equal(io.status, BLOCK_OK);
 }
 
+/* A host that offers a queue's channel twice, and lets the second be opened too. */
+static void offer_and_open_again(const struct hv_channel *channel, uint32_t id)
+{
+	struct vmbus_offer offer = channel->offer;
+	struct vmbus_gpadl_created created = {
+	    .header.number = VMBUS_GPADL_CREATED, .channel = id, .status = VMBUS_STATUS_SUCCESS};
+	struct vmbus_open_result result = {
+	    .header.number = VMBUS_OPEN_RESULT, .channel = id, .status = VMBUS_STATUS_SUCCESS};
+
+	offer.channel = id;
+	client_message(&offer, sizeof(offer));
+	created.gpadl = client_channel(id)->gpadl;
+	client_message(&created, sizeof(created));
+	client_message(&result, sizeof(result));
+	assert_int_equal(client_channel(id)->state, HV_CHANNEL_OPEN);
+}
+
+static void a_queues_second_channel_is_left_alone(void **state)
+{
+	struct hv_channel *first = channel_of_queue(1);
+	struct io under_way = {0}, later = {0};
+
+	(void)state;
+	submit_on(1, &under_way);
+	commit_on(1);
+	offer_and_open_again(first, 200);
+	submit_on(1, &later);
+	commit_on(1);
+	hv_channel_give_up(first);
+	partition_run(&part);
+	assert_int_equal(under_way.ended, 1);
+	assert_int_equal(under_way.status, BLOCK_OK);
+	assert_int_equal(later.ended, 1);
+	assert_int_equal(later.status, BLOCK_OK);
+	hv_channel_give_up(client_channel(200));
+}
+
 /* VP 0, which is to take a broken ring away, must not be the one that tries it until then. */
 static void a_broken_first_queue_is_not_tried_for_ever(void **state)
 {
@@ -713,6 +750,7 @@ int main(void)
 	    TEST(a_controller_may_come_back_by_other_channels),
 	    TEST(a_batch_ends_though_its_queue_has_changed),
 	    TEST(what_a_lost_queue_had_in_flight_goes_by_the_first),
+	    TEST(a_queues_second_channel_is_left_alone),
 	    TEST(a_broken_first_queue_is_not_tried_for_ever),
 	    TEST(a_controller_that_stays_away_ends_what_was_in_flight),
 	    TEST(a_disk_that_is_gone_when_the_controller_comes_back_is_gone),
