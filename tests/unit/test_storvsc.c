@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The adapter's storage client against the host's server: what goes in comes out, every request ends once, whatever happens to the disk. */
+#include <endian.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 #include <cmocka.h>
 
 #include "adapter/hv/storvsc.h"
+#include "adapter/hv/storvsc_int.h"
 #include "adapter/hv/vmbus.h"
 #include "adapter/seam/block.h"
 #include "tests/loop/client.h"
@@ -338,6 +340,30 @@ static void flushes_and_discards_end_well(void **state)
 	assert_int_equal(run(&io, disks[1], BLOCK_FLUSH, 0), BLOCK_OK);
 	io.request.nr_sectors = 2048;
 	assert_int_equal(run(&io, disks[0], BLOCK_DISCARD, 1024), BLOCK_OK);
+}
+
+/* The host takes as much as there is, and sectors are counted in 32 bits: with blocks of 4 KiB one piece is not all. */
+static void a_huge_discard_makes_progress(void **state)
+{
+	struct storvsc_disk *disk = (struct storvsc_disk *)disks[0];
+	struct storvsc_command *command = disk->controller->queues[0].commands;
+	struct block_request request = {.op = BLOCK_DISCARD, .nr_sectors = 3ull << 32};
+	struct storvsc_message message;
+	unsigned pieces = 0;
+
+	(void)state;
+	disk->unit.block_size = 4096;
+	disk->unit.unmap_max = UINT32_MAX;
+	command->disk = disk;
+	command->request = &request;
+	for (command->sector = 0; command->sector < request.nr_sectors; pieces++) {
+		assert_true(storvsc_build(command, &message));
+		assert_true(command->pending > 0 && command->pending % 8 == 0);
+		assert_int_equal(be32toh(*(uint32_t *)(command->unmap + 16)), command->pending / 8);
+		command->sector += command->pending;
+	}
+	assert_int_equal(command->sector, request.nr_sectors);
+	assert_int_equal(pieces, 4);
 }
 
 /* Many more than there are commands, from every VP. */
@@ -742,6 +768,7 @@ int main(void)
 	    TEST(an_error_is_only_its_own_requests),
 	    TEST(what_the_disk_refuses_is_an_error),
 	    TEST(flushes_and_discards_end_well),
+	    TEST(a_huge_discard_makes_progress),
 	    TEST(a_flood_of_requests_is_answered),
 	    TEST(random_batches_end_and_keep_their_data),
 	    TEST(a_disk_that_comes_later_is_found),
