@@ -284,7 +284,8 @@ void vif_progress(struct vif *vif)
 {
 	if (vif->broken) {
 		vif->broken = false;
-		xenbus_fail(&vif->bus, "a packet on the ring makes no sense");
+		if (vif->bus.connected)
+			xenbus_fail(&vif->bus, "a packet on the ring makes no sense");
 	}
 	if (!vif->busy && !vif->bus.connected) {
 		tear_down(vif);

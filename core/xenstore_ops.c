@@ -81,14 +81,21 @@ static int add_child(struct xs_txn *txn, const struct xs_node *parent, struct xs
 	return xs_txn_put(txn, node);
 }
 
+/*
+ * A transaction may remember the parent from before the child came. It cannot be committed then: what it sees need not make sense, only
+ * do no harm.
+ */
 static int drop_child(struct xs_txn *txn, const struct xs_node *parent, struct xs_path name)
 {
 	const char *list = xs_node_children(parent), *at = list;
+	const char *end = list + parent->children_len;
 	struct xs_node *node;
 	uint32_t before, after;
 
-	while (strlen(at) != name.len || memcmp(at, name.s, name.len))
+	while (at < end && (strlen(at) != name.len || memcmp(at, name.s, name.len)))
 		at += strlen(at) + 1;
+	if (at == end)
+		return -XEN_EAGAIN;
 	before = at - list;
 	after = parent->children_len - before - name.len - 1;
 	node = copy(txn->peer->store, parent, parent->value_len, before + after);
@@ -225,7 +232,10 @@ int xs_rm(struct xs_txn *txn, struct xs_path path)
 		return -XEN_EINVAL;
 	rc = xs_txn_get(txn, xs_parent(path), &node);
 	if (!rc)
-		rc = drop_child(txn, node, leaf(path));
+		rc = node ? drop_child(txn, node, leaf(path)) : -XEN_EAGAIN;
+	/* Nothing has been done yet, and the commit is to say the same. */
+	if (rc == -XEN_EAGAIN)
+		return rc;
 	if (!rc)
 		rc = xs_txn_remove(txn, path);
 	return finish(txn, path, rc);

@@ -172,6 +172,11 @@ static void opened_subchannel(struct storvsc *c, struct hv_channel *channel)
 {
 	struct storvsc_queue *queue = &c->queues[channel->queue];
 
+	/* The first one's commands are answered, or given up, by that one. */
+	if (queue->opened) {
+		log_info("storvsc: a second channel of queue %u is left alone", channel->queue);
+		return;
+	}
 	if (!c->primary || !storvsc_queue_init(queue, c)) {
 		log_warning("storvsc: no memory for queue %u", channel->queue);
 		return;

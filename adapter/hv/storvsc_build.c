@@ -152,6 +152,8 @@ static bool build_discard(struct storvsc_command *command, struct storvsc_messag
 
 	if (blocks > disk->unit.unmap_max)
 		blocks = disk->unit.unmap_max;
+	if (blocks > UINT32_MAX / per_block)
+		blocks = UINT32_MAX / per_block;
 	command->pending = (uint32_t)(blocks * per_block);
 	scsi_unmap_list(command->unmap, command->sector / per_block, (uint32_t)blocks);
 	message->nr_frames = 1;

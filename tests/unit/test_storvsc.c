@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The adapter's storage client against the host's server: what goes in comes out, every request ends once, whatever happens to the disk. */
+#include <endian.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 #include <cmocka.h>
 
 #include "adapter/hv/storvsc.h"
+#include "adapter/hv/storvsc_int.h"
 #include "adapter/hv/vmbus.h"
 #include "adapter/seam/block.h"
 #include "tests/loop/client.h"
@@ -340,6 +342,30 @@ static void flushes_and_discards_end_well(void **state)
 	assert_int_equal(run(&io, disks[0], BLOCK_DISCARD, 1024), BLOCK_OK);
 }
 
+/* The host takes as much as there is, and sectors are counted in 32 bits: with blocks of 4 KiB one piece is not all. */
+static void a_huge_discard_makes_progress(void **state)
+{
+	struct storvsc_disk *disk = (struct storvsc_disk *)disks[0];
+	struct storvsc_command *command = disk->controller->queues[0].commands;
+	struct block_request request = {.op = BLOCK_DISCARD, .nr_sectors = 3ull << 32};
+	struct storvsc_message message;
+	unsigned pieces = 0;
+
+	(void)state;
+	disk->unit.block_size = 4096;
+	disk->unit.unmap_max = UINT32_MAX;
+	command->disk = disk;
+	command->request = &request;
+	for (command->sector = 0; command->sector < request.nr_sectors; pieces++) {
+		assert_true(storvsc_build(command, &message));
+		assert_true(command->pending > 0 && command->pending % 8 == 0);
+		assert_int_equal(be32toh(*(uint32_t *)(command->unmap + 16)), command->pending / 8);
+		command->sector += command->pending;
+	}
+	assert_int_equal(command->sector, request.nr_sectors);
+	assert_int_equal(pieces, 4);
+}
+
 /* Many more than there are commands, from every VP. */
 static void a_flood_of_requests_is_answered(void **state)
 {
@@ -624,6 +650,43 @@ static void what_a_lost_queue_had_in_flight_goes_by_the_first(void **state)
 	assert_int_equal(io.status, BLOCK_OK);
 }
 
+/* A host that offers a queue's channel twice, and lets the second be opened too. */
+static void offer_and_open_again(const struct hv_channel *channel, uint32_t id)
+{
+	struct vmbus_offer offer = channel->offer;
+	struct vmbus_gpadl_created created = {
+	    .header.number = VMBUS_GPADL_CREATED, .channel = id, .status = VMBUS_STATUS_SUCCESS};
+	struct vmbus_open_result result = {
+	    .header.number = VMBUS_OPEN_RESULT, .channel = id, .status = VMBUS_STATUS_SUCCESS};
+
+	offer.channel = id;
+	client_message(&offer, sizeof(offer));
+	created.gpadl = client_channel(id)->gpadl;
+	client_message(&created, sizeof(created));
+	client_message(&result, sizeof(result));
+	assert_int_equal(client_channel(id)->state, HV_CHANNEL_OPEN);
+}
+
+static void a_queues_second_channel_is_left_alone(void **state)
+{
+	struct hv_channel *first = channel_of_queue(1);
+	struct io under_way = {0}, later = {0};
+
+	(void)state;
+	submit_on(1, &under_way);
+	commit_on(1);
+	offer_and_open_again(first, 200);
+	submit_on(1, &later);
+	commit_on(1);
+	hv_channel_give_up(first);
+	partition_run(&part);
+	assert_int_equal(under_way.ended, 1);
+	assert_int_equal(under_way.status, BLOCK_OK);
+	assert_int_equal(later.ended, 1);
+	assert_int_equal(later.status, BLOCK_OK);
+	hv_channel_give_up(client_channel(200));
+}
+
 /* VP 0, which is to take a broken ring away, must not be the one that tries it until then. */
 static void a_broken_first_queue_is_not_tried_for_ever(void **state)
 {
@@ -705,6 +768,7 @@ int main(void)
 	    TEST(an_error_is_only_its_own_requests),
 	    TEST(what_the_disk_refuses_is_an_error),
 	    TEST(flushes_and_discards_end_well),
+	    TEST(a_huge_discard_makes_progress),
 	    TEST(a_flood_of_requests_is_answered),
 	    TEST(random_batches_end_and_keep_their_data),
 	    TEST(a_disk_that_comes_later_is_found),
@@ -713,6 +777,7 @@ int main(void)
 	    TEST(a_controller_may_come_back_by_other_channels),
 	    TEST(a_batch_ends_though_its_queue_has_changed),
 	    TEST(what_a_lost_queue_had_in_flight_goes_by_the_first),
+	    TEST(a_queues_second_channel_is_left_alone),
 	    TEST(a_broken_first_queue_is_not_tried_for_ever),
 	    TEST(a_controller_that_stays_away_ends_what_was_in_flight),
 	    TEST(a_disk_that_is_gone_when_the_controller_comes_back_is_gone),

@@ -313,6 +313,25 @@ static void a_broken_ring_closes_the_interface(void **state)
 	assert_int_equal(get(w, BACK "/state"), XenbusStateClosing);
 }
 
+/* The front end has left before anybody came to look at what it broke, and may come again. */
+static void a_broken_ring_that_is_gone_does_not_matter(void **state)
+{
+	struct world *w = *state;
+	evtchn_port_t port = connect_one(w);
+
+	w->tx[0].sring->req_prod = 1000;
+	evtchn_send(&w->xen.evtchn, &(struct evtchn_send){port});
+	assert_int_equal(w->works, 1);
+	front_state(w, XenbusStateClosed);
+	assert_int_equal(get(w, BACK "/state"), XenbusStateClosed);
+	vif_progress(&w->vif);
+	assert_int_equal(get(w, BACK "/state"), XenbusStateClosed);
+	front_state(w, XenbusStateInitialising);
+	assert_int_equal(get(w, BACK "/state"), XenbusStateInitWait);
+	send_one(w, 0, connect_one(w));
+	assert_int_equal(w->sent[0], 1);
+}
+
 static void unplugging_waits_for_the_front_end(void **state)
 {
 	struct world *w = *state;
@@ -338,6 +357,7 @@ int main(void)
 	    TEST(bad_parameters_close_the_interface_only),
 	    TEST(closing_waits_for_packets_in_flight),
 	    TEST(a_broken_ring_closes_the_interface),
+	    TEST(a_broken_ring_that_is_gone_does_not_matter),
 	    TEST(unplugging_waits_for_the_front_end),
 	};
 

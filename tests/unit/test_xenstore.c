@@ -350,6 +350,79 @@ static void a_transaction_conflicts_with_what_it_touched(void **state)
 	assert_value(g, 0, "d/b", "2");
 }
 
+/* It remembers the parent as it was, and finds a child there that is new: neither is to be believed. */
+static void a_child_that_came_later_is_not_removed(void **state)
+{
+	struct guest *g = *state;
+	uint32_t tx;
+
+	write_value(g, 0, "d/a", "1");
+	tx = start(g); /* the parent was read without the child */
+	one_path(g, XS_DIRECTORY, tx, "d");
+	write_value(g, 0, "d/b", "1");
+	one_path(g, XS_RM, tx, "d/b");
+	ASSERT_ERROR(g, "EAGAIN");
+	assert_value(g, tx, "d/b", "1");
+	one_path(g, XS_DIRECTORY, tx, "d");
+	assert_int_equal(g->hdr.len, 2);
+	assert_memory_equal(g->payload, "a", 2);
+	CALL(g, XS_TRANSACTION_END, tx, "T");
+	ASSERT_ERROR(g, "EAGAIN");
+	assert_value(g, 0, "d/b", "1");
+
+	tx = start(g); /* the parent was found missing */
+	one_path(g, XS_READ, tx, "e");
+	ASSERT_ERROR(g, "ENOENT");
+	write_value(g, 0, "e/a", "1");
+	one_path(g, XS_RM, tx, "e/a");
+	ASSERT_ERROR(g, "EAGAIN");
+	CALL(g, XS_TRANSACTION_END, tx, "T");
+	ASSERT_ERROR(g, "EAGAIN");
+	assert_value(g, 0, "e/a", "1");
+
+	tx = start(g); /* the parent was found missing, and made, as something else */
+	one_path(g, XS_READ, tx, "f");
+	write_value(g, 0, "f/a/x", "1");
+	assert_value(g, tx, "f/a/x", "1");
+	write_value(g, tx, "f/b", "1");
+	ASSERT_OK(g);
+	one_path(g, XS_RM, tx, "f/a/x");
+	ASSERT_OK(g);
+	one_path(g, XS_RM, tx, "f/a");
+	ASSERT_ERROR(g, "EAGAIN");
+	one_path(g, XS_RM, tx, "f");
+	ASSERT_OK(g);
+	CALL(g, XS_TRANSACTION_END, tx, "T");
+	ASSERT_ERROR(g, "EAGAIN");
+	assert_value(g, 0, "f/a/x", "1");
+}
+
+/* The other way round: the child was found missing, and the parent has it by now. So it is listed twice, and nobody falls over that. */
+static void a_child_that_was_missing_is_written(void **state)
+{
+	struct guest *g = *state;
+	uint32_t tx;
+
+	write_value(g, 0, "e/a/x", "1");
+	tx = start(g);
+	one_path(g, XS_READ, tx, "e/b");
+	ASSERT_ERROR(g, "ENOENT");
+	write_value(g, 0, "e/b", "1");
+	write_value(g, tx, "e/b/x", "2");
+	ASSERT_OK(g);
+	assert_value(g, tx, "e/b/x", "2");
+	one_path(g, XS_RM, tx, "e/b");
+	ASSERT_OK(g);
+	one_path(g, XS_RM, tx, "e/b");
+	ASSERT_OK(g);
+	one_path(g, XS_RM, tx, "e");
+	ASSERT_OK(g);
+	CALL(g, XS_TRANSACTION_END, tx, "T");
+	ASSERT_ERROR(g, "EAGAIN");
+	assert_value(g, 0, "e/b", "1");
+	assert_value(g, 0, "e/a/x", "1");
+}
+
 static void reset_watches_ends_transactions_too(void **state)
 {
 	struct guest *g = *state;
@@ -481,6 +554,8 @@ int main(void)
 	    TEST(transactions_isolate_and_commit),
 	    TEST(an_aborted_transaction_leaves_no_trace),
 	    TEST(a_transaction_conflicts_with_what_it_touched),
+	    TEST(a_child_that_came_later_is_not_removed),
+	    TEST(a_child_that_was_missing_is_written),
 	    TEST(reset_watches_ends_transactions_too),
 	    TEST(an_unknown_transaction_is_refused),
 	    TEST(local_watches_are_called_after_the_change),
