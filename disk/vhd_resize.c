@@ -70,7 +70,7 @@ static int write_header(struct xd_image *image, struct xd_error *err)
 }
 
 /* Writes the whole table to a new place behind the data and then has the header name that. The old place is left. */
-static int move_table(struct xd_image *image, struct xd_error *err)
+static int move_table(struct xd_image *image, uint32_t old_blocks, struct xd_error *err)
 {
 	struct vhd *v = vhd_of(image);
 	uint64_t at = xd_align_up(v->data_end, VHD_SECTOR), end = at + vhd_table_bytes(v->blocks),
@@ -83,8 +83,11 @@ static int move_table(struct xd_image *image, struct xd_error *err)
 		batmap = end;
 		end += sizeof(struct vhd_batmap_header) + (uint64_t)sectors * VHD_SECTOR;
 	}
-	if ((r = vhd_grow(image, end, err)))
+	if ((r = vhd_grow(image, end, err))) {
+		/* More than the old place has room for: a flush would write over what follows it. */
+		v->blocks = old_blocks;
 		return r;
+	}
 	v->bat_offset = at;
 	memset(v->bat_dirty, 0xff, vhd_table_bytes(v->blocks) / VHD_SECTOR / 8 + 1);
 	r = vhd_table_write(image, err);
@@ -95,6 +98,7 @@ static int move_table(struct xd_image *image, struct xd_error *err)
 		r = xd_io_flush(&image->io, err);
 	if (r) {
 		v->bat_offset = old_table;
+		v->blocks = old_blocks;
 		return r;
 	}
 	v->header.table_offset = vhd_put64(at);
@@ -201,7 +205,7 @@ static int resize_sparse(struct xd_image *image, uint64_t size, struct xd_error 
 	/* What the file's table has there now is nobody's word. */
 	for (uint32_t i = old; i < blocks; i++)
 		vhd_set_entry(v, i, VHD_NO_BLOCK);
-	r = blocks > v->room ? move_table(image, err) : vhd_flush_locked(image, err);
+	r = blocks > v->room ? move_table(image, old, err) : vhd_flush_locked(image, err);
 	if (r || (r = hide_parent(image, size, err)))
 		return r;
 	v->batmap_stale = v->batmap_offset != 0; /* its sum depends on the disk's size */

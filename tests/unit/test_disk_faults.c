@@ -357,6 +357,39 @@ static void a_fixed_disk_grows_with_zeros_after_growth_that_failed(void **state)
 	faulty.under.ops->close(faulty.under.ctx);
 }
 
+/* A longer table has no room in the old one's place, where blocks follow. */
+static void growth_that_failed_writes_over_no_block(void **state)
+{
+	struct xd_create how = {.io = {&faulty_ops, NULL},
+				.format = XD_FORMAT_VHD,
+				.type = XD_TYPE_DYNAMIC,
+				.virtual_size = 512 * 1024,
+				.block_size = 4096};
+	uint8_t data[4096], found[4096];
+	struct xd_image *image;
+
+	(void)state;
+	memset(data, 7, sizeof(data));
+	for (unsigned int fault = 1; fault <= 4; fault++) {
+		faulty.fail_at = 0;
+		OK(xd_io_open_memory(&faulty.under, &err));
+		OK(xd_create(&how, &err));
+		image = open_it(XD_FORMAT_VHD, XD_OPEN_WRITE);
+		OK(xd_write(image, data, sizeof(data), 0, &err));
+		OK(xd_flush(image, &err));
+		faulty.calls = 0;
+		faulty.fail_at = fault;
+		faulty.for_good = false;
+		FAILS(XD_E_IO, xd_resize(image, 64 * MIB, 0, &err));
+		OK(xd_close(image, &err));
+		image = open_it(XD_FORMAT_VHD, 0);
+		OK(xd_read(image, found, sizeof(found), 0, &err));
+		assert_memory_equal(found, data, sizeof(data));
+		OK(xd_close(image, &err));
+		faulty.under.ops->close(faulty.under.ctx);
+	}
+}
+
 /* --- files -------------------------------------------------------------------------------------------------------------- */
 
 static void a_flush_of_a_file_that_failed_fails_for_good(void **state)
@@ -396,6 +429,7 @@ int main(void)
 	    cmocka_unit_test(a_discard_writes_nothing_where_no_hole_can_be_made),
 	    cmocka_unit_test(closing_flushes_and_says_where_it_could_not),
 	    cmocka_unit_test(a_fixed_disk_grows_with_zeros_after_growth_that_failed),
+	    cmocka_unit_test(growth_that_failed_writes_over_no_block),
 	    cmocka_unit_test(a_flush_of_a_file_that_failed_fails_for_good),
 	};
 
