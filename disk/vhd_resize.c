@@ -7,6 +7,8 @@
 static int store_size(struct xd_image *image, uint64_t size, struct xd_error *err)
 {
 	struct vhd *v = vhd_of(image);
+	const struct vhd_footer was = v->footer;
+	enum vhd_size_rule was_rule = v->size_rule;
 	int r;
 
 	vhd_footer_set_size(&v->footer, size);
@@ -16,14 +18,19 @@ static int store_size(struct xd_image *image, uint64_t size, struct xd_error *er
 	v->size_rule = vhd_size_rule(&v->footer);
 	vhd_footer_seal(&v->footer);
 	if (image->type == XD_TYPE_FIXED) {
-		if ((r = xd_io_write(&image->io, &v->footer, sizeof(v->footer), v->footer_at, err)))
-			return r;
-		r = xd_io_flush(&image->io, err);
+		r = xd_io_write(&image->io, &v->footer, sizeof(v->footer), v->footer_at, err);
+		if (!r)
+			r = xd_io_flush(&image->io, err);
 	} else {
 		r = vhd_footers_write(image, err);
 	}
-	if (!r)
+	if (!r) {
 		image->virtual_size = size;
+		return 0;
+	}
+	/* Footers to come tell the size that the disk still has. */
+	v->footer = was;
+	v->size_rule = was_rule;
 	return r;
 }
 
@@ -36,7 +43,6 @@ static int store_size(struct xd_image *image, uint64_t size, struct xd_error *er
 static int resize_fixed(struct xd_image *image, uint64_t size, struct xd_error *err)
 {
 	struct vhd *v = vhd_of(image);
-	const struct vhd_footer was_footer = v->footer;
 	uint64_t old = v->footer_at, was = image->virtual_size, end;
 	int r = xd_io_size(&image->io, &end, err);
 
@@ -46,7 +52,6 @@ static int resize_fixed(struct xd_image *image, uint64_t size, struct xd_error *
 	if ((r = store_size(image, size, err))) {
 		/* What lies there is the old one's place still: the next resize is to clear it. */
 		v->footer_at = old;
-		v->footer = was_footer;
 		return r;
 	}
 	if ((r = xd_io_truncate(&image->io, size + sizeof(v->footer), err)))
@@ -70,7 +75,7 @@ static int write_header(struct xd_image *image, struct xd_error *err)
 }
 
 /* Writes the whole table to a new place behind the data and then has the header name that. The old place is left. */
-static int move_table(struct xd_image *image, struct xd_error *err)
+static int move_table(struct xd_image *image, uint32_t old_blocks, struct xd_error *err)
 {
 	struct vhd *v = vhd_of(image);
 	uint64_t at = xd_align_up(v->data_end, VHD_SECTOR), end = at + vhd_table_bytes(v->blocks),
@@ -83,8 +88,11 @@ static int move_table(struct xd_image *image, struct xd_error *err)
 		batmap = end;
 		end += sizeof(struct vhd_batmap_header) + (uint64_t)sectors * VHD_SECTOR;
 	}
-	if ((r = vhd_grow(image, end, err)))
+	if ((r = vhd_grow(image, end, err))) {
+		/* More than the old place has room for: a flush would write over what follows it. */
+		v->blocks = old_blocks;
 		return r;
+	}
 	v->bat_offset = at;
 	memset(v->bat_dirty, 0xff, vhd_table_bytes(v->blocks) / VHD_SECTOR / 8 + 1);
 	r = vhd_table_write(image, err);
@@ -95,6 +103,7 @@ static int move_table(struct xd_image *image, struct xd_error *err)
 		r = xd_io_flush(&image->io, err);
 	if (r) {
 		v->bat_offset = old_table;
+		v->blocks = old_blocks;
 		return r;
 	}
 	v->header.table_offset = vhd_put64(at);
@@ -163,8 +172,10 @@ static int forget_past_end(struct xd_image *image, struct xd_error *err)
 
 	if (v->blocks == blocks)
 		return 0;
-	r = shrink_table(image, blocks, err);
-	return r ? r : vhd_table_resize(v, blocks, err);
+	/* One footer may tell the size that the disk did not get, and must not while those blocks are gone. */
+	if ((r = vhd_footers_write(image, err)) || (r = shrink_table(image, blocks, err)))
+		return r;
+	return vhd_table_resize(v, blocks, err);
 }
 
 static int resize_sparse(struct xd_image *image, uint64_t size, struct xd_error *err)
@@ -201,7 +212,7 @@ static int resize_sparse(struct xd_image *image, uint64_t size, struct xd_error 
 	/* What the file's table has there now is nobody's word. */
 	for (uint32_t i = old; i < blocks; i++)
 		vhd_set_entry(v, i, VHD_NO_BLOCK);
-	r = blocks > v->room ? move_table(image, err) : vhd_flush_locked(image, err);
+	r = blocks > v->room ? move_table(image, old, err) : vhd_flush_locked(image, err);
 	if (r || (r = hide_parent(image, size, err)))
 		return r;
 	v->batmap_stale = v->batmap_offset != 0; /* its sum depends on the disk's size */

@@ -357,6 +357,132 @@ static void a_fixed_disk_grows_with_zeros_after_growth_that_failed(void **state)
 	faulty.under.ops->close(faulty.under.ctx);
 }
 
+/* A longer table has no room in the old one's place, where blocks follow. */
+static void growth_that_failed_writes_over_no_block(void **state)
+{
+	struct xd_create how = {.io = {&faulty_ops, NULL},
+				.format = XD_FORMAT_VHD,
+				.type = XD_TYPE_DYNAMIC,
+				.virtual_size = 512 * 1024,
+				.block_size = 4096};
+	uint8_t data[4096], found[4096];
+	struct xd_image *image;
+
+	(void)state;
+	memset(data, 7, sizeof(data));
+	for (unsigned int fault = 1; fault <= 4; fault++) {
+		faulty.fail_at = 0;
+		OK(xd_io_open_memory(&faulty.under, &err));
+		OK(xd_create(&how, &err));
+		image = open_it(XD_FORMAT_VHD, XD_OPEN_WRITE);
+		OK(xd_write(image, data, sizeof(data), 0, &err));
+		OK(xd_flush(image, &err));
+		faulty.calls = 0;
+		faulty.fail_at = fault;
+		faulty.for_good = false;
+		FAILS(XD_E_IO, xd_resize(image, 64 * MIB, 0, &err));
+		OK(xd_close(image, &err));
+		image = open_it(XD_FORMAT_VHD, 0);
+		OK(xd_read(image, found, sizeof(found), 0, &err));
+		assert_memory_equal(found, data, sizeof(data));
+		OK(xd_close(image, &err));
+		faulty.under.ops->close(faulty.under.ctx);
+	}
+}
+
+static struct xd_io parent_store;
+
+static int give_parent(void *ctx, const char *path, uint32_t flags, struct xd_io *io,
+		       struct xd_error *err)
+{
+	(void)ctx, (void)path, (void)flags, (void)err;
+	*io = tool_borrow(parent_store);
+	return 0;
+}
+
+static struct xd_image *open_child(void)
+{
+	struct xd_open how = {.path = "child.vhd",
+			      .format = XD_FORMAT_VHD,
+			      .flags = XD_OPEN_WRITE,
+			      .io = {&faulty_ops, NULL},
+			      .open_parent = give_parent};
+	struct xd_image *image;
+
+	OK(xd_open_with(&how, &image, &err));
+	return image;
+}
+
+/* All is zero but the sector at `mark`. */
+static void shows_zeros_and(struct xd_image *image, uint64_t from, uint64_t mark)
+{
+	uint8_t data[512];
+
+	for (uint64_t at = from; at < xd_get_size(image); at += sizeof(data)) {
+		OK(xd_read(image, data, sizeof(data), at, &err));
+		assert_int_equal(data[0], at == mark ? 7 : 0);
+	}
+}
+
+/* Returns whether the first growth failed. */
+static bool grow_child(unsigned int fault)
+{
+	struct xd_create how = {.io = {&faulty_ops, NULL},
+				.format = XD_FORMAT_VHD,
+				.type = XD_TYPE_DIFF,
+				.virtual_size = MIB - 512,
+				.block_size = 4096,
+				.parent_path = "parent.raw"};
+	struct xd_open open = {.format = XD_FORMAT_RAW, .io = tool_borrow(parent_store)};
+	uint64_t old = MIB - 512, mark = MIB + 5 * 4096;
+	struct xd_image *image;
+	uint8_t data[512];
+	bool failed;
+
+	faulty.fail_at = 0;
+	OK(xd_io_open_memory(&faulty.under, &err));
+	OK(xd_open_with(&open, &how.parent, &err));
+	OK(xd_create(&how, &err));
+	OK(xd_close(how.parent, &err));
+	image = open_child();
+	faulty.calls = 0;
+	faulty.fail_at = fault;
+	faulty.for_good = false;
+	failed = xd_resize(image, MIB + 16 * 4096, 0, NULL);
+	faulty.fail_at = 0;
+	if (failed)
+		OK(xd_resize(image, MIB + 8 * 4096 - 512, 0, &err));
+	shows_zeros_and(image, old, 0);
+	memset(data, 7, sizeof(data));
+	OK(xd_write(image, data, sizeof(data), mark, &err));
+	OK(xd_resize(image, MIB + 24 * 4096, 0, &err));
+	shows_zeros_and(image, old, mark);
+	OK(xd_close(image, &err));
+	image = open_child();
+	assert_int_equal(xd_get_size(image), MIB + 24 * 4096);
+	shows_zeros_and(image, old, mark);
+	assert_int_equal(tool_check(image, 0, NULL).errors, 0);
+	OK(xd_close(image, &err));
+	faulty.under.ops->close(faulty.under.ctx);
+	return failed;
+}
+
+static void a_child_grows_after_growth_that_failed(void **state)
+{
+	uint8_t data[4096];
+	unsigned int fault = 1;
+
+	(void)state;
+	OK(xd_io_open_memory(&parent_store, &err));
+	memset(data, 0x42, sizeof(data));
+	for (uint64_t at = 0; at < 2 * MIB; at += sizeof(data))
+		tool_patch(parent_store, at, data, sizeof(data));
+	while (grow_child(fault))
+		fault++;
+	assert_true(fault > 15);
+	parent_store.ops->close(parent_store.ctx);
+}
+
 /* --- files -------------------------------------------------------------------------------------------------------------- */
 
 static void a_flush_of_a_file_that_failed_fails_for_good(void **state)
@@ -396,6 +522,8 @@ int main(void)
 	    cmocka_unit_test(a_discard_writes_nothing_where_no_hole_can_be_made),
 	    cmocka_unit_test(closing_flushes_and_says_where_it_could_not),
 	    cmocka_unit_test(a_fixed_disk_grows_with_zeros_after_growth_that_failed),
+	    cmocka_unit_test(growth_that_failed_writes_over_no_block),
+	    cmocka_unit_test(a_child_grows_after_growth_that_failed),
 	    cmocka_unit_test(a_flush_of_a_file_that_failed_fails_for_good),
 	};
 
