@@ -251,7 +251,8 @@ static const struct xenbus_ops ops = {.type = "vif",
 
 int vif_add(struct vif *vif, const struct vif_config *config, unsigned number)
 {
-	memset(vif, 0, sizeof(*vif));
+	/* A late callback for an earlier interface in the same memory may be about to use what follows: none of it is NULL in between. */
+	memset(&vif->bus, 0, sizeof(vif->bus));
 	vif->env = config->env;
 	vif->ctx = config->ctx;
 	vif->device = config->device;
@@ -259,8 +260,11 @@ int vif_add(struct vif *vif, const struct vif_config *config, unsigned number)
 	vif->grants = config->grants;
 	vif->queues = config->queues;
 	vif->max_queues = config->max_queues;
+	vif->nr_queues = 0;
 	vif->slots = config->slots;
 	vif->slots_per_queue = config->slots_per_queue;
+	vif->busy = 0;
+	vif->broken = false;
 	for (unsigned i = 0; i < config->max_queues; i++) {
 		vif->queues[i].vif = vif;
 		vif->queues[i].channel[TX] = vif->queues[i].channel[RX] = -1;

@@ -52,7 +52,10 @@ struct vif {
 	atomic_bool broken;
 };
 
-/* What the caller provides: `queues` and `slots` zeroed, max_queues times slots_per_queue of the latter. */
+/*
+ * What the caller provides: `queues` and `slots`, max_queues times slots_per_queue of the latter. Both zeroed at first; where they were another interface's they
+ * are as that has left them, since its callbacks may still be running.
+ */
 struct vif_config {
 	const struct vif_env *env;
 	void *ctx;

@@ -164,6 +164,15 @@ static void offered_primary(struct hv_channel *channel)
 		netvsc_setup_failed(device, "no memory for its rings");
 }
 
+/* One may be taken away after it was, or before. */
+static void settle_queue(struct netvsc_queue *queue)
+{
+	if (queue->settled)
+		return;
+	queue->settled = true;
+	netvsc_setup_queue(queue->device);
+}
+
 /* Numbers come from the host: each is taken once, and only where it was asked for. */
 static void offered_queue(struct hv_channel *channel)
 {
@@ -177,7 +186,7 @@ static void offered_queue(struct hv_channel *channel)
 	device->queue[n].channel = channel;
 	atomic_fetch_add(&device->live, 1);
 	if (!hv_channel_open(channel, QUEUE_RING_PAGES, QUEUE_RING_PAGES, n))
-		netvsc_setup_queue(device);
+		settle_queue(&device->queue[n]);
 }
 
 static void offered(struct hv_channel *channel)
@@ -203,7 +212,7 @@ static void opened(struct hv_channel *channel, bool good)
 		queue->opened = good;
 		if (good && queue->device->ready)
 			netvsc_tx_open(queue);
-		netvsc_setup_queue(queue->device);
+		settle_queue(queue);
 	} else if (good) {
 		netvsc_setup_start(queue->device);
 	} else {
@@ -240,6 +249,8 @@ static void rescinded(struct hv_channel *channel)
 			xen_net_remove(&device->net);
 		if (!channel->rescinded)
 			give_up_queues(device);
+	} else {
+		settle_queue(queue_of(channel));
 	}
 	let_go(device);
 }

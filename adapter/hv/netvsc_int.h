@@ -47,6 +47,7 @@ struct netvsc_queue {
 	struct netvsc *device;
 	struct hv_channel *channel; /* stays until the device is forgotten */
 	bool opened;                /* VP 0's: by the host */
+	bool settled;               /* VP 0's: it has opened, or will not */
 	unsigned index;
 
 	struct lock lock; /* what follows, down to the batch */

@@ -10,7 +10,6 @@
 #include "adapter/xen/domain.h"
 #include "adapter/xen/grant.h"
 #include "adapter/xen/store.h"
-#include "core/string.h"
 #include "core/vif.h"
 
 #define INTERFACES_MAX 8
@@ -128,8 +127,6 @@ static bool add(struct net_device *device, unsigned max_queues, struct xs_store 
 	config.max_queues = max_queues < d->queues ? max_queues : d->queues;
 	config.slots = d->slots;
 	config.slots_per_queue = d->depth;
-	memset(d->queue, 0, sizeof(d->queue));
-	memset(d->slots, 0, slot_bytes(d));
 	device->submitter = d;
 	d->device = device;
 	d->device_queues = max_queues;

@@ -375,6 +375,32 @@ static void the_next_one_takes_its_place(void **state)
 	assert_int_equal(receive(0), XEN_NET_NO_ROOM);
 }
 
+/* A VP that was sent to a queue may get there when the queue is another interface's, and have its lock when it becomes that. */
+static void a_late_event_finds_its_queue_as_it_was(void **state)
+{
+	evtchn_port_t port = connect();
+	struct evtchn_internal late = {0};
+	struct vif_queue *queue;
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++)
+		if (internals[i].port == port)
+			late = internals[i];
+	queue = late.ctx;
+	xen_net_remove(&device[0]);
+	set(FRONT "/state", XenbusStateClosed);
+	assert_int_equal(forgotten[0], 1);
+	late.callback(queue, port);
+	forgotten[0] = 0;
+	lock_take(&queue->queue.rx_lock);
+	xen_net_add(&device[0], 1);
+	assert_true(queue->queue.rx_lock.held);
+	lock_drop(&queue->queue.rx_lock);
+	late.callback(queue, port);
+	connect();
+	assert_int_equal(receive(0), XEN_NET_NO_ROOM);
+}
+
 static void there_are_only_so_many(void **state)
 {
 	(void)state;
@@ -408,6 +434,7 @@ int main(void)
 	    TEST(unplugging_waits_for_the_guest_and_for_packets),
 	    TEST(one_that_nobody_uses_goes_at_once),
 	    TEST(the_next_one_takes_its_place),
+	    TEST(a_late_event_finds_its_queue_as_it_was),
 	    TEST(there_are_only_so_many),
 	    TEST(the_links_state_is_written_down),
 	};

@@ -943,6 +943,73 @@ static void every_vp_has_a_queue(void **state)
 	assert_int_equal(used, (1u << CLIENT_VPS) - 1);
 }
 
+static struct hv_channel *primary(void)
+{
+	for (uint32_t id = 1; id < 256; id++) {
+		struct hv_channel *channel = client_channel(id);
+
+		if (channel && !channel->offer.subchannel)
+			return channel;
+	}
+	return NULL;
+}
+
+static struct hv_channel *queue_being_opened(void)
+{
+	for (uint32_t id = 1; id < 256; id++) {
+		struct hv_channel *channel = client_channel(id);
+
+		if (channel && channel->offer.subchannel && channel->state == HV_CHANNEL_SHARING)
+			return channel;
+	}
+	return NULL;
+}
+
+/* One message at a time, so that it can be seen. */
+static struct hv_channel *until_a_queue_is_being_opened(void)
+{
+	struct hv_channel *channel = NULL;
+
+	while (!channel) {
+		loop_turn(&part.loop, 0);
+		if (part.tail == part.head) {
+			client_event(0, primary()->offer.channel);
+			continue;
+		}
+		client_message(part.message[part.tail % PARTITION_MESSAGES].bytes,
+			       part.message[part.tail % PARTITION_MESSAGES].length);
+		part.tail++;
+		channel = queue_being_opened();
+	}
+	return channel;
+}
+
+/* Then it will not be, and the others are waited for no longer than they take. */
+static void a_queue_that_goes_while_it_opens_holds_nobody_up(void **state)
+{
+	uint8_t frame[64] = {2, 1, 2,    3, 4, 5,  2, 9, 9, 9, 9,  9,
+			     8, 0, 0x45, 0, 0, 50, 0, 0, 0, 0, 64, 6};
+	struct hv_channel *channel;
+	unsigned used = 0, gone;
+
+	(void)state;
+	create(CLIENT_VPS, 1500);
+	hv_vmbus_connect();
+	channel = until_a_queue_is_being_opened();
+	gone = channel->queue;
+	hv_channel_give_up(channel);
+	partition_run(&part);
+	assert_non_null(device);
+	assert_int_equal(netvsc_of(device)->queues_settled, CLIENT_VPS - 1);
+	for (unsigned i = 0; i < 64; i++) {
+		frame[37] = (uint8_t)i;
+		assert_true(backend.receive(backend.adapter, frame, sizeof(frame), true));
+		partition_run(&part);
+		used |= 1u << received[nr_received - 1].queue;
+	}
+	assert_int_equal(used, ((1u << CLIENT_VPS) - 1) & ~(1u << gone));
+}
+
 /* The first queue stands in for one that is not open; that one may be by the time its packets are committed. */
 static void what_came_while_its_queue_opened_is_sent(void **state)
 {
@@ -975,17 +1042,6 @@ static void an_adapter_that_goes_answers_everything(void **state)
 	net_forgotten(device);
 	client_event(0, 0);
 	assert_true(client_free_pages() > all);
-}
-
-static struct hv_channel *primary(void)
-{
-	for (uint32_t id = 1; id < 256; id++) {
-		struct hv_channel *channel = client_channel(id);
-
-		if (channel && !channel->offer.subchannel)
-			return channel;
-	}
-	return NULL;
 }
 
 /* The host says nothing of the sub-channels then: they end with it. */
@@ -1131,6 +1187,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(large_frames_are_carried_where_both_want_it,
 					    setup_jumbo, teardown),
 	    cmocka_unit_test_setup_teardown(every_vp_has_a_queue, setup_wide, teardown),
+	    cmocka_unit_test_teardown(a_queue_that_goes_while_it_opens_holds_nobody_up, teardown),
 	    cmocka_unit_test_setup_teardown(what_came_while_its_queue_opened_is_sent, setup_wide,
 					    teardown),
 	    cmocka_unit_test_setup_teardown(an_adapter_that_goes_answers_everything, setup_going,
