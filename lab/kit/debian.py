@@ -89,23 +89,32 @@ def source_options():
     return options
 
 
+def filled(home, lock, fill):
+    """The directory `home`, which `fill` fills the first time, anew where it did not get to the end before."""
+    complete = home / ".complete"
+    if complete.exists():
+        return home
+    with locked(lock):
+        if not complete.exists():
+            shutil.rmtree(home, ignore_errors=True)
+            home.mkdir(parents=True)
+            fill()
+            complete.touch()
+    return home
+
+
 def source(name, *patterns):
     """A directory with those files of Debian's source package `name` that match a pattern of tar's; the archive is not kept."""
     home = CACHE / "src" / name
-    if (home / ".complete").exists():
-        return home
-    with locked("src." + name):
-        if (home / ".complete").exists():
-            return home
-        shutil.rmtree(home, ignore_errors=True)
-        home.mkdir(parents=True)
+
+    def fill():
         run(["apt-get", *source_options(), "-q", "source", "--download-only", name], cwd=home)
         (archive,) = home.glob("*.orig.tar.*[!c]")
         run(["tar", "-xf", archive.name, "--wildcards", *patterns], cwd=home)
         for f in home.glob(name + "_*"):
             f.unlink()
-        (home / ".complete").touch()
-    return home
+
+    return filled(home, "src." + name, fill)
 
 
 def refreshed(suite):
@@ -121,42 +130,31 @@ def refreshed(suite):
 def package(suite, name):
     """The directory that `name` of `suite` is unpacked in; downloads it the first time."""
     home = CACHE / "pkg" / suite / name
-    if (home / ".complete").exists():
-        return home
-    with locked("pkg." + suite):
-        if (home / ".complete").exists():
-            return home
-        options = refreshed(suite)
-        shutil.rmtree(home, ignore_errors=True)
-        home.mkdir(parents=True)
-        run(["apt-get", *options, "-q", "download", name], cwd=home)
+
+    def fill():
+        run(["apt-get", *refreshed(suite), "-q", "download", name], cwd=home)
         (deb,) = home.glob("*.deb")
         run(["dpkg-deb", "-x", str(deb), str(home)])
         deb.unlink()
-        (home / ".complete").touch()
-    return home
+
+    return filled(home, "pkg." + suite, fill)
 
 
 def program(suite, name):
     """The directory that `name` of `suite` and all it depends on are unpacked in, beside each other: a program of another release needs that
     release's libraries. `loaded` starts it."""
     home = CACHE / "root" / suite / name
-    if (home / ".complete").exists():
-        return home
-    with locked("pkg." + suite):
-        if (home / ".complete").exists():
-            return home
-        options = refreshed(suite)
-        shutil.rmtree(home, ignore_errors=True)
+
+    def fill():
         archives = home / "archives"
         (archives / "partial").mkdir(parents=True)
-        run(["apt-get", *options, "-o", "Dir::Cache::archives=%s" % archives, "-q", "-y", "--no-install-recommends", "--download-only",
-             "install", name])
+        run(["apt-get", *refreshed(suite), "-o", "Dir::Cache::archives=%s" % archives, "-q", "-y", "--no-install-recommends",
+             "--download-only", "install", name])
         for deb in archives.glob("*.deb"):
             run(["dpkg-deb", "-x", str(deb), str(home)])
         shutil.rmtree(archives)
-        (home / ".complete").touch()
-    return home
+
+    return filled(home, "pkg." + suite, fill)
 
 
 def loaded(home, binary):
