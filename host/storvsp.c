@@ -20,7 +20,6 @@ struct unit {
 	struct block *block; /* NULL: nobody there */
 	struct scsi_unit scsi;
 	struct scsi_sense attention; /* what the next command hears; key 0: nothing */
-	bool missed;                 /* its disk was taken away, and the guest has not noticed */
 	unsigned times;              /* that a disk was put there */
 };
 
@@ -51,6 +50,7 @@ struct storvsp {
 	bool ready; /* the guest has finished its initialisation */
 	struct unit unit[SCSI_MAX_LUNS];
 	uint64_t luns;
+	uint64_t missed; /* LUNs whose disk was taken away, and the guest has not noticed */
 	unsigned jobs;
 	struct job *free_jobs;
 };
@@ -323,13 +323,12 @@ static bool take_attention(struct job *job, struct scsi_action *action)
 }
 
 /* A guest learns that a disk is gone by asking it for something, or by asking which there are. */
-static void notices(struct storvsp *controller, struct unit *asked, uint8_t operation)
+static void notices(struct storvsp *controller, bool here, unsigned lun, uint8_t operation)
 {
-	if (asked && !asked->block) {
-		asked->missed = false;
-	}
-	for (unsigned lun = 0; scsi_lists_luns(operation) && lun < SCSI_MAX_LUNS; lun++) {
-		controller->unit[lun].missed = false;
+	if (scsi_lists_luns(operation)) {
+		controller->missed = 0;
+	} else if (here) {
+		controller->missed &= ~(1ull << lun);
 	}
 }
 
@@ -344,7 +343,7 @@ static void execute(struct job *job)
 	struct scsi_action action;
 
 	job->unit = here ? &controller->unit[request->lun] : NULL;
-	notices(controller, job->unit, request->cdb[0]);
+	notices(controller, here, request->lun, request->cdb[0]);
 	memcpy(cdb, request->cdb,
 	       request->cdb_length < SCSI_CDB_LENGTH ? request->cdb_length : SCSI_CDB_LENGTH);
 	if (!take_attention(job, &action)) {
@@ -500,10 +499,7 @@ static void on_close(void *device, struct vmbus_channel *channel)
 		return;
 	}
 	controller->ready = false;
-	for (unsigned lun = 0; lun < SCSI_MAX_LUNS; lun++) {
-		controller->unit[lun].missed =
-		    false; /* whoever opens it anew finds what there is */
-	}
+	controller->missed = 0; /* whoever opens it anew finds what there is */
 	for (; controller->subchannels; controller->subchannels--) {
 		vmbus_rescind(controller->channel[controller->subchannels]);
 	}
@@ -618,7 +614,7 @@ bool storvsp_insert(struct storvsp *controller, unsigned lun, struct block *bloc
 
 bool storvsp_is_free(const struct storvsp *controller, unsigned lun)
 {
-	return !controller->unit[lun].block && !controller->unit[lun].missed;
+	return !((controller->luns | controller->missed) >> lun & 1);
 }
 
 void storvsp_remove(struct storvsp *controller, unsigned lun)
@@ -630,7 +626,7 @@ void storvsp_remove(struct storvsp *controller, unsigned lun)
 	}
 	block_drain(unit->block);
 	unit->block = NULL;
-	unit->missed = controller->ready;
+	controller->missed |= (uint64_t)controller->ready << lun;
 	controller->luns &= ~(1ull << lun);
 	notify(controller);
 }
