@@ -42,7 +42,12 @@ $(BUILD)/tests/guest/fsx: tests/guest/fsx.c | deps-stamp
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -o $@ $<
 
-ALL += $(BUILD)/tests/guest/xenstore $(BUILD)/tests/guest/fsx
+# For tests/boot/lab: runs in L1.
+$(BUILD)/tests/guest/restorefpu: tests/guest/restorefpu.c | deps-stamp
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) -o $@ $<
+
+ALL += $(BUILD)/tests/guest/xenstore $(BUILD)/tests/guest/fsx $(BUILD)/tests/guest/restorefpu
 
 INITRD_FILES := /init=$(USERLAND)/init /bin/compat=$(USERLAND)/compat /bin/exit=$(USERLAND)/exit \
 	/bin/ubench=$(BUILD)/bench/ubench
