@@ -51,26 +51,15 @@ look() {
 
 random() { echo $(($(od -An -N2 -tu2 /dev/urandom) * $1 / 65536)); }
 
-# The nested processor may kill a native guest (docs/lab.md). Such a start is made again, once in all and aloud: true where it may be.
-again() {
-	[ "$WAY" ] && [ ! "$repeated" ] && grep -q 'xenolith: the guest crashed' "$log" || return 1
-	repeated=yes
-	echo "# again: a native guest crashed on the nested processor"
-	look
-}
-
 wait_for() {
 	until grep -q "$1" "$log"; do
 		grep -q 'flusher:.* bad' "$log" && bad "the guest fails"
-		if ! kill -0 $host 2>/dev/null; then
-			again || bad "the guest fails"
-			start "$kernel" "$initrd" "$adapter" ""
-		fi
+		kill -0 $host 2>/dev/null || bad "the guest fails"
 		sleep 0.1
 	done
 }
 
-kernel=$1 initrd=$2 adapter=$3 repeated=
+kernel=$1 initrd=$2 adapter=$3
 create
 round=0 early=0
 while [ $round -lt "$ROUNDS" ]; do
@@ -92,10 +81,6 @@ while [ $round -lt "$ROUNDS" ]; do
 done
 start "$kernel" "$initrd" "$adapter" stop
 wait $host
-if again; then
-	start "$kernel" "$initrd" "$adapter" stop
-	wait $host
-fi
 for disk in $DISKS; do
 	read -r mib flushed <$disk.state
 	grep -q "flusher: $mib all is there up to $flushed[^0-9]" "$log" || bad "$disk: not all of $flushed is there"
