@@ -146,8 +146,8 @@ static void decide_write_same(const struct scsi_unit *unit, const uint8_t *cdb,
 	if (!range(unit, cdb, action) || !writable(unit, action)) {
 		return;
 	}
-	if (action->blocks == 0) {
-		/* "To the end of the disk", SBC-3 5.45; the block limits page says that it is not offered (WSNZ). */
+	/* 0 is "to the end of the disk", SBC-3 5.45; the block limits page says that it is not offered (WSNZ), and what is the most. */
+	if (action->blocks == 0 || action->blocks > SCSI_ZERO_BLOCKS) {
 		scsi_refuse(action, scsi_invalid_field);
 		return;
 	}

@@ -5,6 +5,9 @@
 
 #include "host/scsi.h"
 
+/* The most that one WRITE SAME takes, and that we ask of a descriptor of UNMAP's: the block limits page. */
+#define SCSI_ZERO_BLOCKS (1u << 22)
+
 void scsi_refuse(struct scsi_action *action, struct scsi_sense sense);
 /* `length` bytes are in the reply, the initiator takes at most `allowed`. */
 void scsi_reply(struct scsi_action *action, uint32_t length, uint32_t allowed);

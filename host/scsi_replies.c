@@ -17,7 +17,6 @@
 #define RESPONSE_FORMAT  0x02
 #define COMMAND_QUEUEING 0x02
 #define MAX_UNMAP_RANGES 255u
-#define MAX_ZERO_BLOCKS  (1u << 22)
 #define PAGE_CACHING     0x08
 #define PAGE_ALL         0x3f
 #define CACHING_WCE      0x04
@@ -58,10 +57,10 @@ static uint32_t page_identification(const struct scsi_unit *unit, uint8_t *page)
 static uint32_t page_block_limits(const struct scsi_unit *unit, uint8_t *page)
 {
 	page[0] = 0x01; /* WSNZ: WRITE SAME of zero blocks is refused */
-	put32(page + 16, MAX_ZERO_BLOCKS);
+	put32(page + 16, SCSI_ZERO_BLOCKS);
 	put32(page + 20, MAX_UNMAP_RANGES);
 	put32(page + 24, unit->physical_block_size / unit->block_size);
-	put64(page + 32, MAX_ZERO_BLOCKS);
+	put64(page + 32, SCSI_ZERO_BLOCKS);
 	return 0x3c;
 }
 

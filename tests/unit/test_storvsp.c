@@ -280,6 +280,26 @@ static void discards_and_zeros_reach_the_disk(void **state)
 	assert_memory_equal(got, ones, 512);
 }
 
+/* What the block limits page says is the most is; a guest could have one command write a whole disk of terabytes. */
+static void zeros_are_limited_as_the_unit_says(void **state)
+{
+	static const struct scsi_unit unit = {.blocks = 1u << 24, .block_size = 512};
+	static const uint8_t page[16] = {0x12, 1, 0xb0, 0, 64};
+	uint8_t same[16] = {0x93, 1}, reply[SCSI_REPLY_MAX];
+	struct scsi_action action;
+
+	(void)state;
+	scsi_decide(&unit, 1, page, &action, reply);
+	assert_int_equal(action.verb, SCSI_REPLY);
+	memcpy(same + 10, reply + 4 + 36, 4); /* MAXIMUM WRITE SAME LENGTH, low half */
+	scsi_decide(&unit, 1, same, &action, reply);
+	assert_int_equal(action.verb, SCSI_ZERO);
+	same[13]++;
+	scsi_decide(&unit, 1, same, &action, reply);
+	assert_int_equal(action.verb, SCSI_REFUSE);
+	assert_int_equal(action.sense.asc, 0x24);
+}
+
 static void a_discard_beyond_the_disk_changes_nothing(void **state)
 {
 	static const uint8_t unmap[16] = {0x42, 0, 0, 0, 0, 0, 0, 0, 24};
@@ -471,6 +491,7 @@ int main(void)
 	    TEST(less_memory_than_the_disk_moves_is_refused),
 	    TEST(the_end_of_the_disk_is_where_it_is),
 	    TEST(discards_and_zeros_reach_the_disk),
+	    TEST(zeros_are_limited_as_the_unit_says),
 	    TEST(a_discard_beyond_the_disk_changes_nothing),
 	    TEST(an_absent_lun_says_so),
 	    TEST(a_read_only_disk_refuses_writes),
