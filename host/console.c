@@ -182,6 +182,10 @@ static void input_ready(void *context, uint32_t events)
 	ssize_t count = read(STDIN_FILENO, bytes, sizeof(bytes));
 
 	(void)events;
+	/* Another reader of the terminal's, or of a pipe's that was made not to wait, may have been first. */
+	if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
+		return;
+	}
 	if (count <= 0) {
 		stop_input(console);
 		return;

@@ -295,6 +295,19 @@ static void what_finds_the_port_full_comes_later(void **state)
 	close(w->keys);
 }
 
+/* Of a pipe that does not wait, and that somebody else reads too: what made it ready may be gone. */
+static void an_empty_read_is_not_the_end(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK), 0);
+	w->console.input.ready(w->console.input.context, 0);
+	type(w, 0, 3000);
+	close(w->keys);
+	pump(w);
+	guest_reads(w, 3000);
+}
+
 static void type_escape(struct world *w)
 {
 	const uint8_t escape = CONSOLE_ESCAPE;
@@ -347,6 +360,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_guest_that_never_stops_leaves_others_their_turn,
 					    setup, teardown),
 	    cmocka_unit_test_setup_teardown(what_a_writer_left_in_a_pipe_comes_whole, setup_pipe,
+					    teardown_keys),
+	    cmocka_unit_test_setup_teardown(an_empty_read_is_not_the_end, setup_pipe,
 					    teardown_keys),
 	    cmocka_unit_test_setup_teardown(what_finds_the_port_full_comes_later, setup_pipe,
 					    teardown_keys),
