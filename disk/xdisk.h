@@ -399,7 +399,7 @@ int xd_check(struct xd_image *image, uint32_t flags, xd_finding_fn fn, void *ctx
 /* allow making the disk smaller: what lies past the new end is gone */
 #define XD_RESIZE_SHRINK (1u << 0)
 
-/* What a disk gains reads as zero. A VHD child gains with its parent open only, else XD_E_PARENT. */
+/* What a disk gains reads as zero. A child gains with its parent open only, else XD_E_PARENT. */
 int xd_resize(struct xd_image *image, uint64_t virtual_size, uint32_t flags, struct xd_error *err);
 /* Frees blocks that hold nothing but zeros (in a child: nothing at all) and closes the gaps in the file. */
 int xd_compact(struct xd_image *image, const struct xd_progress *progress, struct xd_error *err);
