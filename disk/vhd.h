@@ -38,7 +38,9 @@ struct vhd {
 	enum vhd_size_rule size_rule;
 	uint64_t
 	    footer_at; /* of the one at the end, VHD_NOWHERE where there is none that is good */
-	bool head_bad; /* dynamic: the copy at the start is missing, damaged or different */
+	bool
+	    copy_only; /* nothing but what a guest may have written at the start says what the file is */
+	bool head_bad;      /* dynamic: the copy at the start is missing, damaged or different */
 	uint64_t file_size; /* when opened */
 	bool fixed_store;   /* a block device: the footer stays where it is */
 

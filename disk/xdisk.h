@@ -384,6 +384,11 @@ struct xd_finding {
 typedef void (*xd_finding_fn)(void *ctx, const struct xd_finding *finding);
 
 #define XD_CHECK_REPAIR (1u << 0) /* mend what can be mended without guessing at data */
+/*
+ * Repair a VHD also where nothing but the footer's copy at its start tells what it is: the caller knows that the disk was no fixed
+ * one, whose guest could have written that.
+ */
+#define XD_CHECK_FROM_COPY (1u << 1)
 
 struct xd_check_report {
 	uint64_t errors, warnings, notes; /* found */
