@@ -25,6 +25,16 @@ int image_relink(int argc, char **argv);
 	{                                                                                 \
 		"format", 'f', "FORMAT", 0, "raw, vhd or vhdx; else the content tells", 0 \
 	}
+/* The same of CHILD and PARENT, for verbs that are told of both. */
+#define IMG_CHILD_FORMAT_OPTION                                                                   \
+	{                                                                                         \
+		"format", 'f', "FORMAT", 0, "of CHILD: raw, vhd or vhdx; else the content tells", \
+		    0                                                                             \
+	}
+#define IMG_PARENT_FORMAT_OPTION                                                   \
+	{                                                                          \
+		"parent-format", 'p', "FORMAT", 0, "of PARENT, in the same way", 0 \
+	}
 
 /* The error as one line on standard error, with code and file offset. Returns the exit code that fits it. */
 int img_fail(const char *path, const struct xd_error *err);

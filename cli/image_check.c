@@ -4,16 +4,26 @@
 
 #include "cli/image.h"
 
+enum { OPT_FROM_COPY = 0x100 };
+
 struct args {
 	const char *path;
 	enum xd_format format;
-	bool json, quiet;
+	bool json, quiet, from_copy;
 };
 
-static const struct argp_option options[] = {
-    IMG_FORMAT_OPTION,
-    CLI_JSON_OPTION,
-    {"quiet", 'q', NULL, 0, "the exit status alone", 0},
+#define CHECK_OPTIONS                                             \
+	IMG_FORMAT_OPTION, CLI_JSON_OPTION,                       \
+	{                                                         \
+		"quiet", 'q', NULL, 0, "the exit status alone", 0 \
+	}
+
+static const struct argp_option check_options[] = {CHECK_OPTIONS, {0}};
+static const struct argp_option repair_options[] = {
+    CHECK_OPTIONS,
+    {"from-copy", OPT_FROM_COPY, NULL, 0,
+     "of a VHD without a footer at its end, believe the copy at its start: it was no fixed disk",
+     0},
     {0},
 };
 
@@ -25,6 +35,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'f': a->format = img_format(arg, state); return 0;
 	case 'j': a->json = true; return 0;
 	case 'q': a->quiet = true; return 0;
+	case OPT_FROM_COPY: a->from_copy = true; return 0;
 	default: return cli_operands(key, arg, state, (const char **[]){&a->path, NULL});
 	}
 }
@@ -33,12 +44,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	"\vExit status: 0 clean, 3 errors remain, 4 warnings and no errors, 1 could not look."
 
 static const struct argp check_argp = {
-    options, parse,
-    "IMAGE", "Looks for damage in an image's own structures. Changes nothing." STATUS,
-    NULL,    NULL,
+    check_options, parse,
+    "IMAGE",       "Looks for damage in an image's own structures. Changes nothing." STATUS,
+    NULL,          NULL,
     NULL};
 static const struct argp repair_argp = {
-    options,
+    repair_options,
     parse,
     "IMAGE",
     "Looks for damage and mends what has one right answer; data is never guessed at." STATUS,
@@ -125,14 +136,16 @@ static int examine(const struct argp *argp, bool repair, int argc, char **argv)
 	struct xd_check_report report;
 	struct xd_image *image;
 	struct xd_error err;
+	uint32_t flags;
 	int code = CLI_OK;
 
 	cli_parse(argp, argc, argv, &a);
 	image = open_leniently(&a, repair ? XD_OPEN_WRITE : 0);
 	if (!image)
 		return CLI_FAILED;
+	flags = (repair ? XD_CHECK_REPAIR : 0) | (a.from_copy ? XD_CHECK_FROM_COPY : 0);
 	o.findings = json_object_new_array();
-	if (xd_check(image, repair ? XD_CHECK_REPAIR : 0, found, &o, &report, &err))
+	if (xd_check(image, flags, found, &o, &report, &err))
 		code = img_fail(a.path, &err);
 	else if (a.json)
 		print_json(&o, &report);

@@ -9,11 +9,14 @@ enum { OPT_BLOCK = 0x100, OPT_PROFILE, OPT_NAME };
 
 struct args {
 	const char *parent, *child;
+	enum xd_format format;
 	bool force;
 	struct xd_create how;
 };
 
 static const struct argp_option options[] = {
+    {"format", 'f', "FORMAT", 0,
+     "of PARENT, and of CHILD with it: vhd or vhdx; else the content tells", 0},
     {"block-size", OPT_BLOCK, "SIZE", 0, "unit of allocation", 0},
     {"profile", OPT_PROFILE, "NAME", 0, "as hyperv or xenserver wants it", 0},
     {"parent-name", OPT_NAME, "PATH", 0, "how the child names the parent", 0},
@@ -26,6 +29,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct args *a = state->input;
 
 	switch (key) {
+	case 'f': a->format = img_format(arg, state); return 0;
 	case OPT_BLOCK: a->how.block_size = cli_size32(arg, state); return 0;
 	case OPT_PROFILE: a->how.profile = img_profile(arg, state); return 0;
 	case OPT_NAME: a->how.parent_path = arg; return 0;
@@ -56,7 +60,7 @@ int image_diff(int argc, char **argv)
 	int code;
 
 	cli_parse(&argp, argc, argv, &a);
-	a.how.parent = img_open(a.parent, XD_FORMAT_ANY, 0);
+	a.how.parent = img_open(a.parent, a.format, 0);
 	if (!a.how.parent)
 		return CLI_FAILED;
 	xd_get_info(a.how.parent, &info);

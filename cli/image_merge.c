@@ -8,10 +8,12 @@
 
 struct args {
 	const char *path;
+	enum xd_format format;
 	bool remove;
 };
 
 static const struct argp_option options[] = {
+    IMG_FORMAT_OPTION,
     {"delete", 'd', NULL, 0, "delete the child once its parent holds its data", 0},
     {0},
 };
@@ -21,6 +23,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct args *a = state->input;
 
 	switch (key) {
+	case 'f': a->format = img_format(arg, state); return 0;
 	case 'd': a->remove = true; return 0;
 	default: return cli_operands(key, arg, state, (const char **[]){&a->path, NULL});
 	}
@@ -45,7 +48,7 @@ int image_merge(int argc, char **argv)
 	int code = CLI_OK;
 
 	cli_parse(&argp, argc, argv, &a);
-	image = img_open(a.path, XD_FORMAT_ANY, XD_OPEN_WRITE_PARENT);
+	image = img_open(a.path, a.format, XD_OPEN_WRITE_PARENT);
 	if (!image)
 		return CLI_FAILED;
 	cli_catch_signals();

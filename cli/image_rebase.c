@@ -6,11 +6,18 @@
 
 struct args {
 	const char *child, *parent;
+	enum xd_format child_format, parent_format;
 	bool force;
 };
 
-static const struct argp_option rebase_options[] = {{0}};
+static const struct argp_option rebase_options[] = {
+    IMG_CHILD_FORMAT_OPTION,
+    IMG_PARENT_FORMAT_OPTION,
+    {0},
+};
 static const struct argp_option relink_options[] = {
+    IMG_CHILD_FORMAT_OPTION,
+    IMG_PARENT_FORMAT_OPTION,
     {"force", 'F', NULL, 0, "even if the parent's identity is not the recorded one", 0},
     {0},
 };
@@ -20,6 +27,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct args *a = state->input;
 
 	switch (key) {
+	case 'f': a->child_format = img_format(arg, state); return 0;
+	case 'p': a->parent_format = img_format(arg, state); return 0;
 	case 'F': a->force = true; return 0;
 	default:
 		return cli_operands(key, arg, state,
@@ -50,12 +59,12 @@ static int with_images(const struct args *a, uint32_t child_flags,
 		       int (*fn)(const struct args *a, struct xd_image *child,
 				 struct xd_image *parent, const char *path))
 {
-	struct xd_image *child = img_open(a->child, XD_FORMAT_ANY, child_flags | XD_OPEN_WRITE),
+	struct xd_image *child = img_open(a->child, a->child_format, child_flags | XD_OPEN_WRITE),
 			*parent;
 	char *real = realpath(a->parent, NULL);
 	int code = CLI_FAILED;
 
-	parent = child ? img_open(a->parent, XD_FORMAT_ANY, 0) : NULL;
+	parent = child ? img_open(a->parent, a->parent_format, 0) : NULL;
 	if (parent) {
 		code = fn(a, child, parent, real ? real : a->parent);
 		code = img_close(parent, a->parent, code);

@@ -45,7 +45,13 @@ int xd_check(struct xd_image *image, uint32_t flags, xd_finding_fn fn, void *ctx
 {
 	struct xd_error unused;
 	struct xd_check_report own;
-	struct xd_checker checker = {flags & XD_CHECK_REPAIR, fn, ctx, report ? report : &own};
+	struct xd_checker checker = {
+	    .repair = flags & XD_CHECK_REPAIR,
+	    .from_copy = flags & XD_CHECK_FROM_COPY,
+	    .fn = fn,
+	    .ctx = ctx,
+	    .report = report ? report : &own,
+	};
 	int r;
 
 	err = err ? err : &unused;

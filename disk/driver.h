@@ -188,7 +188,7 @@ int xd_read_parent(struct xd_image *image, const struct xd_slice *slice, uint64_
 /* --- checks (disk/check.c) ---------------------------------------------------------------------------------------------- */
 
 struct xd_checker {
-	bool repair;
+	bool repair, from_copy;
 	xd_finding_fn fn;
 	void *ctx;
 	struct xd_check_report *report;

@@ -38,7 +38,9 @@ struct vhd {
 	enum vhd_size_rule size_rule;
 	uint64_t
 	    footer_at; /* of the one at the end, VHD_NOWHERE where there is none that is good */
-	bool head_bad; /* dynamic: the copy at the start is missing, damaged or different */
+	bool
+	    copy_only; /* nothing but what a guest may have written at the start says what the file is */
+	bool head_bad;      /* dynamic: the copy at the start is missing, damaged or different */
 	uint64_t file_size; /* when opened */
 	bool fixed_store;   /* a block device: the footer stays where it is */
 
@@ -49,6 +51,7 @@ struct vhd {
 	uint32_t blocks;       /* that the disk has; the table may have room for more */
 	uint32_t room;         /* entries in the file's table */
 	uint64_t bat_offset;
+	bool header_due; /* the file's header may still name the table's old place */
 	uint32_t block_size;
 	uint32_t bitmap_size;
 	unsigned block_shift;
@@ -207,6 +210,8 @@ uint64_t vhd_place(const struct vhd *v, uint64_t from);
 int vhd_trim(struct xd_image *image, struct xd_error *err);
 /* Writes v->footer to both its places. */
 int vhd_footers_write(struct xd_image *image, struct xd_error *err);
+/* Writes the header's first sector, where the table's place is, and flushes it. */
+int vhd_header_write(struct xd_image *image, struct xd_error *err);
 int vhd_flush_locked(struct xd_image *image, struct xd_error *err);
 
 /* --- the rest ----------------------------------------------------------------------------------------------------------- */

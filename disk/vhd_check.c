@@ -35,7 +35,12 @@ static int check_footers(struct check *c, struct xd_error *err)
 	if (bad_sum)
 		xd_found(c->checker, XD_ERROR, can(c), "footer-checksum", 0,
 			 "no footer has a right checksum; what the best one says was used");
-	else if (bad_tail)
+	if (v->copy_only)
+		xd_found(c->checker, XD_ERROR, can(c), "footer-missing", c->file_size - VHD_SECTOR,
+			 "no footer at the end of the file; to look, what is at the start was "
+			 "taken for its copy, but a fixed disk's guest could have written it%s",
+			 c->checker->from_copy ? "" : ": not repaired unless told to believe it");
+	else if (bad_tail && !bad_sum)
 		xd_found(c->checker, XD_ERROR, can(c), "footer-missing", c->file_size - VHD_SECTOR,
 			 "no whole footer at the end of the file; the copy at the start was used");
 	if (sparse && v->head_bad && !bad_sum)
@@ -49,6 +54,7 @@ static int check_footers(struct check *c, struct xd_error *err)
 		return 0;
 	v->footer.features.b[3] |= VHD_FEATURE_RESERVED;
 	vhd_footer_seal(&v->footer);
+	v->copy_only = false;
 	if (bad_tail)
 		v->footer_at =
 		    sparse ? xd_align_up(c->file_size > v->data_end ? c->file_size : v->data_end,
@@ -292,11 +298,14 @@ static int tidy(struct check *c, struct xd_error *err)
 
 int vhd_check(struct xd_image *image, struct xd_checker *checker, struct xd_error *err)
 {
-	struct check c = {image, vhd_of(image), checker, 0, false};
+	struct xd_checker own = *checker;
+	struct check c = {image, vhd_of(image), &own, 0, false};
 	int r = xd_io_size(&image->io, &c.file_size, err);
 
 	if (r)
 		return r;
+	/* What may be a fixed disk's data is not mended like structures. */
+	own.repair &= !c.v->copy_only || own.from_copy;
 	check_sizes(&c);
 	if (image->type == XD_TYPE_FIXED)
 		return check_footers(&c, err);
@@ -307,5 +316,5 @@ int vhd_check(struct xd_image *image, struct xd_checker *checker, struct xd_erro
 	check_tail(&c);
 	if ((r = check_footers(&c, err)))
 		return r;
-	return checker->repair && !c.wrong_entries ? tidy(&c, err) : 0;
+	return own.repair && !c.wrong_entries ? tidy(&c, err) : 0;
 }

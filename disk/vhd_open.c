@@ -30,6 +30,11 @@ static bool valid(const struct vhd_footer *footer)
 	return looks_valid(footer) && vhd_footer_sum_ok(footer);
 }
 
+static bool is_fixed(const struct vhd_footer *footer)
+{
+	return vhd_get32(footer->type) == VHD_TYPE_FIXED;
+}
+
 int vhd_probe(const struct xd_io *io, bool *yes, struct xd_error *err)
 {
 	struct vhd_footer footer;
@@ -46,11 +51,14 @@ int vhd_probe(const struct xd_io *io, bool *yes, struct xd_error *err)
 		return 0;
 	r = xd_io_read(io, &footer, sizeof(footer), 0, err);
 	/* A fixed disk has no copy here: it would be a guest's data. */
-	*yes = !r && looks_valid(&footer) && vhd_get32(footer.type) != VHD_TYPE_FIXED;
+	*yes = !r && looks_valid(&footer) && !is_fixed(&footer);
 	return r;
 }
 
-/* A fixed disk's footer with padding behind it: right when it is whole and says that the disk ends where it begins. */
+/*
+ * A fixed disk's footer with padding behind it: right when it is whole and says that the disk ends where it begins. Leaves footer_at
+ * alone where there is none.
+ */
 static int search_back(struct xd_image *image, uint64_t size, struct xd_error *err)
 {
 	struct vhd *v = vhd_of(image);
@@ -63,51 +71,78 @@ static int search_back(struct xd_image *image, uint64_t size, struct xd_error *e
 		last -= VHD_SECTOR;
 		if ((r = xd_io_read(&image->io, &footer, sizeof(footer), last, err)))
 			return r;
-		if (valid(&footer) && vhd_get32(footer.type) == VHD_TYPE_FIXED &&
-		    vhd_get64(footer.current_size) == last) {
+		if (valid(&footer) && is_fixed(&footer) && vhd_get64(footer.current_size) == last) {
 			v->footer = footer;
 			v->footer_at = last;
 			return 0;
 		}
 	}
+	return 0;
+}
+
+/* What is left of the footer at the end says that the disk is of the copy's kind. */
+static bool backs(const struct vhd_footer *tail, const struct vhd_footer *head)
+{
+	return looks_valid(tail) && !is_fixed(tail) &&
+	       !memcmp(&tail->type, &head->type, sizeof(head->type));
+}
+
+/*
+ * The end says nothing. Whatever lies at the start may be a fixed disk's guest's, who would choose the parent and with it a file of the
+ * host: a check may look at it, no more.
+ */
+static int choose_copy(struct xd_image *image, const struct vhd_footer *head, uint64_t size,
+		       struct xd_error *err)
+{
+	struct vhd *v = vhd_of(image);
+	bool copy = looks_valid(head) && !is_fixed(head);
+
+	if (copy && image->flags & XD_OPEN_LENIENT) {
+		v->footer = *head;
+		v->copy_only = true;
+		v->head_bad = !valid(head);
+		return 0;
+	}
+	if (copy)
+		return xd_fail(err, XD_E_CORRUPT, size,
+			       "no VHD footer at the end of the file, and what looks like its copy "
+			       "at the start may be a fixed disk's data: a repair can be told to "
+			       "believe it");
 	return xd_fail(err, XD_E_FORMAT, size,
 		       "no VHD footer at the end of the file, nor a copy of one at its start");
 }
 
 /*
- * The footer at the end counts where it is whole; else the copy at the start, which dynamic and differencing disks have. A
- * lenient open settles for one whose sum is wrong.
+ * The footer at the end counts where it is whole. Where it is damaged, but what is left of it says that the disk is dynamic or
+ * differencing, the copy at the start counts; of a fixed disk that place is the guest's. A lenient open settles for one whose sum
+ * is wrong.
  */
 static int choose_footer(struct xd_image *image, uint64_t size, struct xd_error *err)
 {
 	struct vhd *v = vhd_of(image);
 	struct vhd_footer tail, head;
 	uint64_t at = tail_of(size);
-	bool lenient = image->flags & XD_OPEN_LENIENT, head_dynamic;
 	int r;
 
 	if ((r = xd_io_read(&image->io, &tail, sizeof(tail), at, err)) ||
 	    (r = xd_io_read(&image->io, &head, sizeof(head), 0, err)))
 		return r;
-	head_dynamic = vhd_get32(head.type) != VHD_TYPE_FIXED;
 	v->footer_at = valid(&tail) ? at : VHD_NOWHERE;
 	v->head_bad = !valid(&head) || memcmp(&head, &tail, sizeof(head));
 	if (valid(&tail)) {
 		v->footer = tail;
-	} else if (valid(&head) && head_dynamic) {
+	} else if (valid(&head) && backs(&tail, &head)) {
 		v->footer = head;
 		v->head_bad = false;
-	} else if (looks_valid(&tail) && lenient) {
+	} else if (looks_valid(&tail) && image->flags & XD_OPEN_LENIENT) {
 		v->footer = tail;
-	} else if (looks_valid(&head) && head_dynamic && lenient) {
-		v->footer = head;
 	} else if (looks_valid(&tail)) {
 		return xd_fail(err, XD_E_CORRUPT, at,
 			       "the footer's checksum is wrong, and there is no good copy");
-	} else {
-		return search_back(image, size, err);
+	} else if (!(r = search_back(image, size, err)) && v->footer_at == VHD_NOWHERE) {
+		return choose_copy(image, &head, size, err);
 	}
-	return 0;
+	return r;
 }
 
 static int set_size(struct xd_image *image, uint64_t size, struct xd_error *err)
@@ -299,8 +334,8 @@ int vhd_open(struct xd_image *image, struct xd_error *err)
 	if (!r)
 		r = check_footer(image, err);
 	if (!r)
-		r = vhd_get32(v->footer.type) == VHD_TYPE_FIXED ? open_fixed(image, size, err)
-								: open_sparse(image, size, err);
+		r = is_fixed(&v->footer) ? open_fixed(image, size, err)
+					 : open_sparse(image, size, err);
 	if (!r)
 		r = settle(image, size, err);
 	if (r)

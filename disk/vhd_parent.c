@@ -110,6 +110,9 @@ int vhd_parent_candidates(struct xd_image *image, xd_candidate_fn fn, void *ctx)
 	char text[XD_PATH_MAX], path[XD_PATH_MAX], *slash;
 	int r = 0;
 
+	/* Locators that a guest may have written are not followed. */
+	if (v->copy_only)
+		return 0;
 	for (size_t i = 0; !r && i < sizeof(order) / sizeof(order[0]); i++)
 		r = offer_locators(image, order[i], false, fn, ctx);
 	if (!r &&

@@ -63,18 +63,10 @@ static int resize_fixed(struct xd_image *image, uint64_t size, struct xd_error *
 
 /* --- dynamic and differencing ------------------------------------------------------------------------------------------- */
 
-static int write_header(struct xd_image *image, struct xd_error *err)
-{
-	struct vhd *v = vhd_of(image);
-	int r;
-
-	vhd_header_seal(&v->header);
-	/* Everything that changes here, sum included, is in the first sector. */
-	r = xd_io_write(&image->io, &v->header, VHD_SECTOR, vhd_get64(v->footer.data_offset), err);
-	return r ? r : xd_io_flush(&image->io, err);
-}
-
-/* Writes the whole table to a new place behind the data and then has the header name that. The old place is left. */
+/*
+ * Writes the whole table to a new place behind the data and then has the header name that. The old place is left. Whether a header
+ * whose write failed is in the file is not known: both tables say the same, and the next flush names the new one before it changes it.
+ */
 static int move_table(struct xd_image *image, uint32_t old_blocks, struct xd_error *err)
 {
 	struct vhd *v = vhd_of(image);
@@ -104,6 +96,7 @@ static int move_table(struct xd_image *image, uint32_t old_blocks, struct xd_err
 	if (r) {
 		v->bat_offset = old_table;
 		v->blocks = old_blocks;
+		v->tail_unknown = true; /* some of it may lie in the space of blocks to come */
 		return r;
 	}
 	v->header.table_offset = vhd_put64(at);
@@ -113,7 +106,8 @@ static int move_table(struct xd_image *image, uint32_t old_blocks, struct xd_err
 	v->batmap_sectors = sectors;
 	v->batmap_stale = batmap;
 	v->data_end = end;
-	return write_header(image, err);
+	v->header_due = true;
+	return vhd_header_write(image, err);
 }
 
 /* What the last block holds past a disk's new end must not come back should it grow again. */

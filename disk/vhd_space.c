@@ -141,6 +141,21 @@ int vhd_alloc(struct xd_image *image, uint32_t block, struct xd_error *err)
 	return 0;
 }
 
+int vhd_header_write(struct xd_image *image, struct xd_error *err)
+{
+	struct vhd *v = vhd_of(image);
+	int r;
+
+	vhd_header_seal(&v->header);
+	/* Everything that changes here, sum included, is in the first sector. */
+	r = xd_io_write(&image->io, &v->header, VHD_SECTOR, vhd_get64(v->footer.data_offset), err);
+	if (!r)
+		r = xd_io_flush(&image->io, err);
+	if (!r)
+		v->header_due = false;
+	return r;
+}
+
 /*
  * Everything that was written so far becomes stable before the bits and entries that make it visible are written: so a cut
  * leaves each sector old or new, and no entry names a block whose bitmap is not there.
@@ -150,6 +165,9 @@ int vhd_flush_locked(struct xd_image *image, struct xd_error *err)
 	struct vhd *v = vhd_of(image);
 	int r;
 
+	/* What goes into the table counts only when the file's header names it. */
+	if (v->header_due && (r = vhd_header_write(image, err)))
+		return r;
 	if (atomic_load(&v->dirty)) {
 		if ((r = vhd_barrier(image, err)) || (r = vhd_bitmaps_write(image, err)) ||
 		    (r = vhd_table_write(image, err)))

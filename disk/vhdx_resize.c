@@ -2,6 +2,9 @@
 /*
  * Changing the disk's size: one transaction of the size item and, where the BAT outgrows its region, of both region tables. The
  * image is quiet, so the cache holds nothing dirty but what is put there here.
+ *
+ * A parent that was longer than its child must not show where the child grows: what hides it is there before the size is, or is in
+ * that same transaction.
  */
 #include <stdlib.h>
 
@@ -94,6 +97,77 @@ static int clear_entries(struct resize *r, uint64_t blocks, struct xd_error *err
 	return ret ? ret : clear_range(r, from, r->bat.length / 8, err);
 }
 
+/* --- a parent that is longer ------------------------------------------------------------------------------------------------ */
+
+/* Whether a page of the table, from this entry on, has any that counts now: a block's, or the bitmap of the chunk the disk ends in. */
+static bool page_counts(const struct vhdx *v, uint64_t first)
+{
+	uint64_t bitmap = vhdx_bat_bitmap_index(v, (v->blocks - 1) >> v->chunk_shift);
+
+	return first < vhdx_bat_index(v, v->blocks) || bitmap - first < VHDX_PAGE_WORDS;
+}
+
+/* Those of a page's entries that are in [from, to) and not bitmaps'. clear_range() has done the same with the page before. */
+static int zero_blocks_of_page(struct resize *r, uint64_t first, uint64_t from, uint64_t to,
+			       struct xd_error *err)
+{
+	struct vhdx *v = r->v;
+	uint64_t nobodys[VHDX_PAGE_WORDS] = {0}, *word = nobodys, at = r->bat.offset + first * 8;
+	bool counts = page_counts(v, first);
+	struct vhdx_page *page;
+	int ret;
+
+	if (counts) {
+		ret = vhdx_page_get(v, at, &page, err);
+		if (ret)
+			return ret;
+		word = page->word;
+		vhdx_page_dirty(v, page);
+	}
+	for (uint64_t i = 0; i < VHDX_PAGE_WORDS; i++)
+		if (first + i >= from && first + i < to && !vhdx_bat_is_bitmap(v, first + i))
+			word[i] = VHDX_BLOCK_ZERO;
+	return counts ? 0 : xd_io_write(v->io, nobodys, sizeof(nobodys), at, err);
+}
+
+/* How much of the bigger disk would show a parent that was longer than its child: up to here, from the disk's old end on. */
+static uint64_t shown_end(const struct vhdx *v, uint64_t size)
+{
+	uint64_t end = v->image->parent ? xd_get_size(v->image->parent) : 0;
+
+	return xd_min(xd_align_up(end, 1u << v->sector_shift), size);
+}
+
+/* New blocks that the parent would show in are of zeros. What a parent has no more of is zero anyway: whole blocks will do. */
+static int hide_in_new_blocks(struct resize *r, struct xd_error *err)
+{
+	struct vhdx *v = r->v;
+	uint64_t blocks = (shown_end(v, r->size) + v->block_size - 1) >> v->block_shift;
+	uint64_t from = vhdx_bat_index(v, v->blocks), to;
+	int ret = 0;
+
+	if (blocks <= v->blocks)
+		return 0;
+	to = vhdx_bat_index(v, blocks - 1) + 1;
+	for (uint64_t first = from - from % VHDX_PAGE_WORDS; first < to && !ret;
+	     first += VHDX_PAGE_WORDS)
+		ret = zero_blocks_of_page(r, first, from, to, err);
+	return ret;
+}
+
+/* The block that the disk ends in: zeros behind the end, which are nobody's as long as the disk ends there. */
+static int hide_in_last_block(struct vhdx *v, uint64_t size, struct xd_error *err)
+{
+	uint64_t in_block = v->disk_size & (v->block_size - 1), end = shown_end(v, size);
+
+	if (!in_block || end <= v->disk_size)
+		return 0;
+	return vhdx_write_block(v, v->blocks - 1, in_block,
+				xd_min(v->block_size - in_block, end - v->disk_size), NULL, err);
+}
+
+/* --- the transaction -------------------------------------------------------------------------------------------------------- */
+
 /* A fixed disk's new blocks, in pages past the cache where they are nobody's yet. */
 static int fill_fixed(struct resize *r, struct xd_error *err)
 {
@@ -172,6 +246,8 @@ static int stage(struct resize *r, struct xd_error *err)
 		ret = clear_entries(r, v->blocks, err);
 	if (!ret && r->size > v->disk_size && v->fixed)
 		ret = fill_fixed(r, err);
+	if (!ret && r->size > v->disk_size && v->has_parent)
+		ret = hide_in_new_blocks(r, err);
 	if (!ret)
 		ret = vhdx_meta_stage(v, &guid_size, &r->size, sizeof(r->size), err);
 	if (!ret && move)
@@ -213,17 +289,12 @@ static void adopt(struct resize *r)
 	v->blocks = r->blocks;
 }
 
-/* A parent that was longer than its child must not show through where the child grew. */
-static int hide_parent(struct vhdx *v, uint64_t old_size, struct xd_error *err)
-{
-	uint64_t end = v->image->parent ? v->image->parent->virtual_size : 0;
-
-	end = xd_min(end & ~((1ull << v->sector_shift) - 1), v->disk_size);
-	return end > old_size ? vhdx_zero(v->image, old_size, end - old_size, err) : 0;
-}
-
 static int check_size(const struct vhdx *v, uint64_t size, struct xd_error *err)
 {
+	if (size > v->disk_size && v->has_parent && !v->image->parent)
+		return xd_fail(err, XD_E_PARENT, XD_NO_OFFSET,
+			       "how much of the parent would show in the bigger disk is not "
+			       "known: the parent is not open");
 	if (size > VHDX_MAX_DISK)
 		return xd_fail(err, XD_E_LIMIT, XD_NO_OFFSET, "VHDX ends at 64 TiB");
 	if (!size || size % (1u << v->sector_shift))
@@ -242,7 +313,8 @@ int vhdx_resize(struct xd_image *image, uint64_t size, struct xd_error *err)
 
 	if (ret || size == old_size)
 		return ret;
-	if ((ret = vhdx_begin(v, true, err)) || (ret = vhdx_commit(v, err)))
+	if ((ret = vhdx_begin(v, true, err)) || (ret = hide_in_last_block(v, size, err)) ||
+	    (ret = vhdx_commit(v, err)))
 		return ret;
 	r.blocks = (size + v->block_size - 1) >> v->block_shift;
 	r.entries = vhdx_bat_entries(r.blocks, v->chunk_shift, v->has_parent);
@@ -260,7 +332,7 @@ int vhdx_resize(struct xd_image *image, uint64_t size, struct xd_error *err)
 	}
 	adopt(&r);
 	if (size > old_size)
-		return hide_parent(v, old_size, err);
+		return 0;
 	ret = clear_entries(&r, r.blocks, err);
 	return ret ? ret : vhdx_commit(v, err);
 }

@@ -384,6 +384,11 @@ struct xd_finding {
 typedef void (*xd_finding_fn)(void *ctx, const struct xd_finding *finding);
 
 #define XD_CHECK_REPAIR (1u << 0) /* mend what can be mended without guessing at data */
+/*
+ * Repair a VHD also where nothing but the footer's copy at its start tells what it is: the caller knows that the disk was no fixed
+ * one, whose guest could have written that.
+ */
+#define XD_CHECK_FROM_COPY (1u << 1)
 
 struct xd_check_report {
 	uint64_t errors, warnings, notes; /* found */
@@ -399,7 +404,7 @@ int xd_check(struct xd_image *image, uint32_t flags, xd_finding_fn fn, void *ctx
 /* allow making the disk smaller: what lies past the new end is gone */
 #define XD_RESIZE_SHRINK (1u << 0)
 
-/* What a disk gains reads as zero. A VHD child gains with its parent open only, else XD_E_PARENT. */
+/* What a disk gains reads as zero. A child gains with its parent open only, else XD_E_PARENT. */
 int xd_resize(struct xd_image *image, uint64_t virtual_size, uint32_t flags, struct xd_error *err);
 /* Frees blocks that hold nothing but zeros (in a child: nothing at all) and closes the gaps in the file. */
 int xd_compact(struct xd_image *image, const struct xd_progress *progress, struct xd_error *err);

@@ -143,7 +143,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	image = open_as(XD_OPEN_LENIENT | XD_OPEN_NO_PARENTS | XD_OPEN_WRITE);
 	if (image) {
-		check(image, XD_CHECK_REPAIR);
+		check(image, XD_CHECK_REPAIR | (size & 1 ? XD_CHECK_FROM_COPY : 0));
 		xd_close(image, NULL);
 	}
 	load(data, size);

@@ -390,6 +390,92 @@ static void growth_that_failed_writes_over_no_block(void **state)
 	}
 }
 
+static struct xd_io copy_of(struct xd_io from)
+{
+	uint64_t size = tool_size(from);
+	uint8_t *all = malloc(size);
+	struct xd_io to;
+
+	OK(xd_io_open_memory(&to, &err));
+	tool_peek(from, 0, all, size);
+	tool_patch(to, 0, all, size);
+	free(all);
+	return to;
+}
+
+/* As a cut leaves it, now. */
+static void shows_after_cut(uint64_t at, const void *data, size_t length)
+{
+	struct xd_io cut = copy_of(faulty.under);
+	struct xd_image *image;
+	uint8_t found[4096];
+
+	OK(tool_open(cut, 0, &image, &err));
+	OK(xd_read(image, found, length, at, &err));
+	assert_memory_equal(found, data, length);
+	OK(xd_close(image, &err));
+	OK(tool_open(cut, XD_OPEN_LENIENT, &image, &err));
+	assert_int_equal(tool_check(image, 0, NULL).errors, 0);
+	OK(xd_close(image, &err));
+	cut.ops->close(cut.ctx);
+}
+
+/* Writes and flushes after growth of which one call failed. Returns whether it did. */
+static bool write_after_growth(unsigned int fault, enum xd_profile profile)
+{
+	struct xd_create how = {.io = {&faulty_ops, NULL},
+				.format = XD_FORMAT_VHD,
+				.type = XD_TYPE_DYNAMIC,
+				.profile = profile,
+				.virtual_size = 512 * 1024,
+				.block_size = 4096};
+	uint8_t old[4096], new[4096] = {0};
+	struct xd_image *image;
+	bool failed;
+
+	memset(old, 7, sizeof(old));
+	memset(new, 8, 512);
+	faulty.fail_at = 0;
+	OK(xd_io_open_memory(&faulty.under, &err));
+	OK(xd_create(&how, &err));
+	image = open_it(XD_FORMAT_VHD, XD_OPEN_WRITE);
+	OK(xd_write(image, old, sizeof(old), 0, &err));
+	OK(xd_flush(image, &err));
+	faulty.calls = 0;
+	faulty.fail_at = fault;
+	faulty.for_good = false;
+	failed = xd_resize(image, 64 * MIB, 0, NULL);
+	faulty.fail_at = 0;
+	shows_after_cut(0, old, sizeof(old));
+	/* The rest of a new block is zero, whatever was to lie there. */
+	OK(xd_write(image, new, 512, 8192, &err));
+	OK(xd_flush(image, &err));
+	shows_after_cut(0, old, sizeof(old));
+	shows_after_cut(8192, new, sizeof(new));
+	OK(xd_resize(image, 80 * MIB, 0, &err));
+	shows_after_cut(8192, new, sizeof(new));
+	OK(xd_compact(image, NULL, &err));
+	OK(xd_close(image, &err));
+	shows_after_cut(0, old, sizeof(old));
+	shows_after_cut(8192, new, sizeof(new));
+	faulty.under.ops->close(faulty.under.ctx);
+	return failed;
+}
+
+static void what_is_flushed_after_growth_that_failed_is_there(void **state)
+{
+	static const enum xd_profile profiles[] = {XD_PROFILE_NONE, XD_PROFILE_XENSERVER};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		unsigned int fault = 1;
+
+		while (write_after_growth(fault, profiles[i]))
+			fault++;
+		assert_true(fault > 10);
+	}
+}
+
 static struct xd_io parent_store;
 
 static int give_parent(void *ctx, const char *path, uint32_t flags, struct xd_io *io,
@@ -523,6 +609,7 @@ int main(void)
 	    cmocka_unit_test(closing_flushes_and_says_where_it_could_not),
 	    cmocka_unit_test(a_fixed_disk_grows_with_zeros_after_growth_that_failed),
 	    cmocka_unit_test(growth_that_failed_writes_over_no_block),
+	    cmocka_unit_test(what_is_flushed_after_growth_that_failed_is_there),
 	    cmocka_unit_test(a_child_grows_after_growth_that_failed),
 	    cmocka_unit_test(a_flush_of_a_file_that_failed_fails_for_good),
 	};

@@ -178,7 +178,7 @@ static void azure_images_are_whole_mebibytes(void **state)
 
 /* --- footers ------------------------------------------------------------------------------------------------------------ */
 
-static void either_footer_is_enough(void **state)
+static void a_damaged_footer_has_a_copy(void **state)
 {
 	(void)state;
 	for (int lost = 0; lost < 2; lost++) {
@@ -186,10 +186,11 @@ static void either_footer_is_enough(void **state)
 		uint64_t at = lost ? tool_size(io) - 512 : 0;
 		struct tool_find find = {.what = lost ? "footer-missing" : "footer-copy"};
 		struct xd_image *image;
-		uint8_t noise[512], data[4096];
+		uint8_t noise[400], data[4096];
 
 		memset(noise, 0xee, sizeof(noise));
-		tool_patch(io, at, noise, sizeof(noise));
+		tool_patch(io, at + sizeof(struct vhd_footer) - sizeof(noise), noise,
+			   sizeof(noise));
 		OK(tool_open(io, 0, &image, &err)); /* read-only: reads, and mends nothing */
 		OK(xd_read(image, data, sizeof(data), 5 * 65536, &err));
 		assert_int_equal(data[4095], 0x5a);
@@ -200,6 +201,151 @@ static void either_footer_is_enough(void **state)
 		OK(tool_open(io, XD_OPEN_WRITE, &image, &err));
 		OK(xd_close(image, &err));
 		assert_int_equal(tool_errors(io), 0);
+		end(io);
+	}
+}
+
+static void assert_same_bytes(struct xd_io io, const uint8_t *was, uint64_t size)
+{
+	uint8_t *is = malloc(size);
+
+	assert_int_equal(tool_size(io), size);
+	tool_peek(io, 0, is, size);
+	assert_memory_equal(is, was, size);
+	free(is);
+}
+
+/* The copy alone may be a guest's: it is looked at, and believed by a repair that is told to. */
+static void a_footers_copy_alone_is_believed_when_told_to(void **state)
+{
+	struct xd_io io = make_used(XD_PROFILE_NONE);
+	uint64_t size = tool_size(io);
+	struct tool_find find = {.what = "footer-missing"};
+	uint8_t noise[512], data[4096], *was = malloc(size);
+	struct xd_image *image;
+
+	(void)state;
+	memset(noise, 0xee, sizeof(noise));
+	tool_patch(io, size - 512, noise, sizeof(noise));
+	tool_peek(io, 0, was, size);
+	FAILS(XD_E_CORRUPT, tool_open(io, 0, &image, &err));
+	FAILS(XD_E_CORRUPT, tool_open(io, XD_OPEN_WRITE, &image, &err));
+	OK(tool_open(io, XD_OPEN_WRITE | XD_OPEN_LENIENT, &image, &err));
+	tool_check(image, XD_CHECK_REPAIR, &find);
+	OK(xd_close(image, &err));
+	assert_int_equal(find.seen, 1);
+	assert_int_equal(find.repaired, 0);
+	assert_same_bytes(io, was, size);
+	OK(tool_open(io, XD_OPEN_WRITE | XD_OPEN_LENIENT, &image, &err));
+	tool_check(image, XD_CHECK_REPAIR | XD_CHECK_FROM_COPY, &find);
+	OK(xd_close(image, &err));
+	assert_int_equal(find.repaired, 1);
+	assert_int_equal(tool_errors(io), 0);
+	OK(tool_open(io, 0, &image, &err));
+	OK(xd_read(image, data, sizeof(data), 5 * 65536, &err));
+	assert_int_equal(data[4095], 0x5a);
+	OK(xd_close(image, &err));
+	free(was);
+	end(io);
+}
+
+static int no_parent_is_asked_for(void *ctx, const char *path, uint32_t flags, struct xd_io *io,
+				  struct xd_error *error)
+{
+	(void)ctx, (void)flags, (void)io;
+	error->code = XD_E_PARENT;
+	fail_msg("a guest had %s opened", path);
+	return XD_E_PARENT;
+}
+
+/* A differencing disk with a parent, whole, in a fixed one's first sectors: what the fixed one's guest can write. */
+static void plant_child(struct xd_io io, uint64_t tail)
+{
+	struct xd_io base = make(XD_TYPE_DYNAMIC, XD_PROFILE_NONE, MIB, 65536), child;
+	struct xd_create how = {.format = XD_FORMAT_VHD,
+				.type = XD_TYPE_DIFF,
+				.parent_path = "/etc/shadow",
+				.block_size = 65536};
+	uint8_t data[16384];
+
+	OK(tool_open(base, 0, &how.parent, &err));
+	OK(xd_io_open_memory(&child, &err));
+	how.io = child;
+	OK(xd_create(&how, &err));
+	OK(xd_close(how.parent, &err));
+	assert_true(tool_size(child) <= sizeof(data));
+	tool_peek(child, 0, data, tool_size(child));
+	tool_patch(io, 0, data, tool_size(child));
+	/* Also with what can be told of a sparse disk's end, as far as the fixed one's data goes. */
+	tool_patch(io, tail - 512, data, 512);
+	end(child);
+	end(base);
+}
+
+static int open_planted(struct xd_io io, uint32_t flags, struct xd_image **image,
+			struct xd_error *error)
+{
+	struct xd_open how = {.path = "disk.vhd",
+			      .format = XD_FORMAT_VHD,
+			      .flags = flags,
+			      .io = tool_borrow(io),
+			      .open_parent = no_parent_is_asked_for};
+
+	return xd_open_with(&how, image, error);
+}
+
+static void a_fixed_disk_with_a_damaged_footer_is_not_what_its_guest_says(void **state)
+{
+	/* The checksum, the cookie, all of it; or it is whole, with padding behind it. */
+	static const struct {
+		uint32_t at, length;
+		enum xd_code code;
+	} damage[] = {
+	    {offsetof(struct vhd_footer, checksum), 4, XD_E_CORRUPT},
+	    {0, 8, XD_E_CORRUPT},
+	    {0, 512, XD_E_CORRUPT},
+	    {512, 4096, 0},
+	};
+	uint8_t noise[4096];
+
+	(void)state;
+	memset(noise, 0xee, sizeof(noise));
+	for (size_t i = 0; i < sizeof(damage) / sizeof(damage[0]); i++) {
+		struct xd_io io = make(XD_TYPE_FIXED, XD_PROFILE_NONE, MIB, 0);
+		struct xd_image *image;
+		struct xd_info info;
+		uint64_t size;
+		uint8_t *was;
+
+		plant_child(io, MIB);
+		tool_patch(io, MIB + damage[i].at, noise, damage[i].length);
+		size = tool_size(io);
+		was = malloc(size);
+		tool_peek(io, 0, was, size);
+		assert_int_equal(open_planted(io, 0, &image, NULL), damage[i].code);
+		if (!damage[i].code) {
+			xd_get_info(image, &info);
+			assert_int_equal(info.type, XD_TYPE_FIXED);
+			OK(xd_close(image, &err));
+		} else if (i == 0) {
+			/* What is left of the footer says enough for a repair. */
+			OK(open_planted(io, XD_OPEN_WRITE | XD_OPEN_LENIENT, &image, &err));
+			tool_check(image, XD_CHECK_REPAIR, NULL);
+			OK(xd_close(image, &err));
+			OK(open_planted(io, 0, &image, &err));
+			xd_get_info(image, &info);
+			assert_int_equal(info.type, XD_TYPE_FIXED);
+			OK(xd_close(image, &err));
+		} else {
+			assert_int_equal(open_planted(io, XD_OPEN_LENIENT, &image, NULL),
+					 XD_E_PARENT);
+			OK(open_planted(io, XD_OPEN_WRITE | XD_OPEN_LENIENT | XD_OPEN_NO_PARENTS,
+					&image, &err));
+			tool_check(image, XD_CHECK_REPAIR, NULL);
+			OK(xd_close(image, &err));
+			assert_same_bytes(io, was, size);
+		}
+		free(was);
 		end(io);
 	}
 }
@@ -703,7 +849,9 @@ int main(void)
 	    cmocka_unit_test(sizes_up_to_the_limit_and_no_further),
 	    cmocka_unit_test(a_current_size_that_stands_in_is_checked_too),
 	    cmocka_unit_test(azure_images_are_whole_mebibytes),
-	    cmocka_unit_test(either_footer_is_enough),
+	    cmocka_unit_test(a_damaged_footer_has_a_copy),
+	    cmocka_unit_test(a_footers_copy_alone_is_believed_when_told_to),
+	    cmocka_unit_test(a_fixed_disk_with_a_damaged_footer_is_not_what_its_guest_says),
 	    cmocka_unit_test(two_wrong_footers_are_an_error_and_repairable),
 	    cmocka_unit_test(footer_of_511_bytes_is_read),
 	    cmocka_unit_test(padding_behind_a_fixed_footer_is_stepped_over),

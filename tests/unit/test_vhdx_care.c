@@ -99,6 +99,51 @@ static void a_child_that_shrank_and_grew_shows_zeros_not_its_parent(void **state
 	tool_store_free(&base);
 }
 
+/* Far more blocks than one log entry has room for, in a table with a bitmap's entry now and then. */
+static void a_child_grows_far_under_a_parent_of_which_it_shows_no_more(void **state)
+{
+	static const uint32_t blocks[] = {1 << 20, 32 << 20, 256 << 20};
+	const uint64_t from = 300 * MIB + 512, to = (3ull << 40) + 512;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++) {
+		struct tool_geometry g = {XD_TYPE_DYNAMIC, from, blocks[i], 512};
+		struct tool_store base, child;
+		struct xd_image *image;
+		struct xd_error err;
+
+		tool_store_init(&base);
+		tool_store_init(&child);
+		tool_create(&base, &g, NULL);
+		image = tool_open(&base, NULL, XD_OPEN_WRITE);
+		OK(xd_resize(image, to, 0, &err));
+		tool_close(image);
+		image = tool_open(&base, NULL, 0);
+		g.type = XD_TYPE_DIFF;
+		tool_create(&child, &g, image);
+		tool_close(image);
+		image = tool_open(&child, NULL, XD_OPEN_WRITE | XD_OPEN_NO_PARENTS);
+		assert_int_equal(xd_resize(image, to, 0, &err), XD_E_PARENT);
+		assert_int_equal(xd_get_size(image), from);
+		tool_close(image);
+		image = tool_open(&child, &base, XD_OPEN_WRITE);
+		OK(xd_resize(image, to, 0, &err));
+		for (uint64_t at = from; at < to;) {
+			struct xd_run run;
+			size_t count = 1;
+
+			OK(xd_map(image, at, to - at, XD_MAP_SHALLOW | XD_MAP_HOLES, &run, &count,
+				  &err));
+			assert_int_equal(run.kind, XD_KIND_ZERO);
+			at += run.length;
+		}
+		tool_close(image);
+		tool_assert_clean(&child, &base);
+		tool_store_free(&child);
+		tool_store_free(&base);
+	}
+}
+
 static void a_bat_that_outgrows_its_region_moves(void **state)
 {
 	/* 1 MiB of BAT is 131072 entries: with blocks of 1 MiB a little less than 128 GiB. */
@@ -358,6 +403,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(sizes_go_up_and_down_and_old_data_stays_gone),
 	    cmocka_unit_test(a_child_that_shrank_and_grew_shows_zeros_not_its_parent),
+	    cmocka_unit_test(a_child_grows_far_under_a_parent_of_which_it_shows_no_more),
 	    cmocka_unit_test(a_bat_that_outgrows_its_region_moves),
 	    cmocka_unit_test(compacting_keeps_the_content_and_the_identity),
 	    cmocka_unit_test(a_chain_of_files_reads_through),

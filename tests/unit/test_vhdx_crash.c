@@ -282,6 +282,112 @@ static void shrinking_is_whole_or_not_at_all(void **state)
 	cut_disk(&fixed, 2 * MIB - 512, shrinking, 15);
 }
 
+/* --- a parent that is longer than its child ------------------------------------------------------------------------------------ */
+
+/* Ends within a block, and within a sector of a bitmap's byte. */
+#define SHORT (2 * MIB + 5 * 512)
+#define LONG  (6 * MIB + 7 * 512)
+
+static const struct tool_geometry cut_short = {XD_TYPE_DIFF, SHORT, 1 << 20, 512};
+
+/* Nowhere zero. */
+static void make_long_parent(struct run *run, struct tool_store *store)
+{
+	struct tool_geometry g = {XD_TYPE_DYNAMIC, LONG, 1 << 20, 512};
+	uint8_t *buf = malloc(LONG);
+	struct xd_image *image;
+	struct xd_error err;
+
+	tool_store_init(store);
+	tool_create(store, &g, NULL);
+	image = tool_open(store, NULL, XD_OPEN_WRITE);
+	crash_fill(buf, LONG / 512, ++run->content);
+	OK(xd_write(image, buf, LONG, 0, &err));
+	tool_close(image);
+	free(buf);
+	crash_model_base(run->model, 0, run->sectors, run->content);
+}
+
+static int zero_behind(struct run *run, struct xd_image *image)
+{
+	uint64_t end = xd_get_size(image) < LONG + MIB ? xd_get_size(image) : LONG + MIB;
+	uint8_t one[512];
+	struct xd_error err;
+
+	for (uint64_t at = run->sectors * 512; at < end; at += sizeof(one)) {
+		OK(xd_read(image, one, sizeof(one), at, &err));
+		if (one[0] || memcmp(one, one + 1, sizeof(one) - 1)) {
+			fprintf(stderr, "the parent shows at %llu of %llu\n",
+				(unsigned long long)at, (unsigned long long)xd_get_size(image));
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int hidden_after_cut(void *ctx, struct xd_io io, size_t cut, unsigned int seed)
+{
+	struct run *run = ctx;
+	struct tool_store store;
+	struct xd_image *image;
+	int bad;
+
+	(void)seed;
+	tool_store_wrap(&store, io);
+	bad = look(run, &store, 0, cut) || look(run, &store, XD_OPEN_WRITE, cut);
+	if (!bad) {
+		image = tool_open(&store, run->parent, 0);
+		bad = zero_behind(run, image);
+		tool_close(image);
+	}
+	tool_store_free(&store);
+	return bad ? -1 : 0;
+}
+
+/* Within its last block, then past the parent's end, shorter again, and to where the table has no more room. */
+static void grow_under_parent(struct run *run)
+{
+	const uint64_t sizes[] = {SHORT + 512, 3 * MIB - 512, LONG + 2 * MIB,
+				  SHORT,       LONG - 512,    200ull << 30};
+	struct xd_error err;
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		write_at(run, below(run, run->sectors - 3), 3);
+		if (i % 2)
+			flush(run);
+		OK(xd_resize(run->image, sizes[i], XD_RESIZE_SHRINK, &err));
+		crash_model_flushed(run->model);
+		assert_int_equal(zero_behind(run, run->image), 0);
+	}
+	write_at(run, run->sectors - 3, 3);
+}
+
+static void growing_never_shows_more_of_the_parent(void **state)
+{
+	struct run run = {.sectors = SHORT / 512, .random = 16};
+	struct tool_store parent, store;
+	struct xd_image *base;
+	struct xd_io io;
+
+	(void)state;
+	run.log = crash_io_open(&io);
+	run.model = crash_model_new(run.log, run.sectors);
+	make_long_parent(&run, &parent);
+	run.parent = &parent;
+	base = tool_open(&parent, NULL, 0);
+	tool_store_wrap(&store, io);
+	tool_create(&store, &cut_short, base);
+	tool_close(base);
+	crash_start(run.log);
+	run.image = tool_open(&store, run.parent, XD_OPEN_WRITE);
+	grow_under_parent(&run);
+	tool_close(run.image);
+	assert_int_equal(crash_each(run.log, SEEDS, hidden_after_cut, &run), 0);
+	crash_model_free(run.model);
+	crash_free(run.log);
+	tool_store_free(&parent);
+}
+
 /* --- a commit of several entries -------------------------------------------------------------------------------------------- */
 
 /* Each place has a page of the sector bitmap to itself: more of them than one log entry takes. */
@@ -400,6 +506,7 @@ int main(void)
 	    cmocka_unit_test(compacting_loses_nothing),
 	    cmocka_unit_test(growing_is_whole_or_not_at_all),
 	    cmocka_unit_test(shrinking_is_whole_or_not_at_all),
+	    cmocka_unit_test(growing_never_shows_more_of_the_parent),
 	    cmocka_unit_test(a_commit_of_several_entries_shows_old_or_new),
 	};
 
