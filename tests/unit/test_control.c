@@ -90,9 +90,10 @@ static void pump(struct world *w)
 	}
 }
 
+static const struct control_ops ops = {.obey = obey, .input = input};
+
 static int setup(void **state)
 {
-	static const struct control_ops ops = {.obey = obey, .input = input};
 	struct world *w = calloc(1, sizeof(*w));
 
 	*state = w;
@@ -298,6 +299,40 @@ static void without_file_descriptors_clients_are_turned_away(void **state)
 	close(late);
 }
 
+/* Others of the process may take the file descriptor that is kept for clients: here it lies beyond what the limit allows anew. */
+static void with_not_even_one_nobody_asks_for_ever(void **state)
+{
+	struct world *w = *state;
+	struct rlimit limit, few;
+	int held[64], nr_held = 0, first, second;
+
+	control_destroy(w->control);
+	first = join(w);
+	while ((held[nr_held] = dup(first)) < 64)
+		nr_held++;
+	close(held[nr_held]);
+	w->control = control_create(&w->loop, w->listener, &ops, w);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	few = limit;
+	few.rlim_cur = 64;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	loop_turn(&w->loop, 0);
+	assert_false(loop_turn(&w->loop, 0));
+	while (nr_held)
+		close(held[--nr_held]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	second = join(w);
+	pump(w);
+	assert_int_equal(send(first, "first\n", 6, MSG_NOSIGNAL), 6);
+	pump(w);
+	assert_string_equal(w->verb, "first");
+	assert_int_equal(send(second, "second\n", 7, MSG_NOSIGNAL), 7);
+	pump(w);
+	assert_string_equal(w->verb, "second");
+	close(first);
+	close(second);
+}
+
 static void more_files_than_fit_are_closed_too(void **state)
 {
 	struct world *w = *state;
@@ -501,6 +536,7 @@ int main(void)
 	    TEST(files_that_nobody_takes_are_closed),
 	    TEST(more_files_than_fit_are_closed_too),
 	    TEST(without_file_descriptors_clients_are_turned_away),
+	    TEST(with_not_even_one_nobody_asks_for_ever),
 	    TEST(files_of_a_client_that_leaves_are_closed),
 	    TEST(after_console_the_connection_carries_it),
 	    TEST(input_waits_for_the_guest_and_comes_whole),
