@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -332,10 +333,31 @@ static struct client *find_place(struct control *control)
 	return NULL;
 }
 
+/* The guest's connections stop at the limit. It is higher for the moment that lets a client in, which they can hardly meet. */
+static int accept_client(const struct control *control)
+{
+	int fd = accept4(control->watch.fd, NULL, NULL, SOCK_CLOEXEC), error = errno;
+	struct rlimit limit, more;
+
+	if (fd >= 0 || error != EMFILE || getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+		return fd;
+	}
+	more = limit;
+	more.rlim_cur = limit.rlim_max - limit.rlim_cur < CONTROL_KEPT
+			    ? limit.rlim_max
+			    : limit.rlim_cur + CONTROL_KEPT;
+	setrlimit(RLIMIT_NOFILE, &more);
+	fd = accept4(control->watch.fd, NULL, NULL, SOCK_CLOEXEC);
+	error = errno;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	errno = error;
+	return fd;
+}
+
 /* False where nobody else can be let in now. */
 static bool let_in(struct control *control)
 {
-	int fd = accept4(control->watch.fd, NULL, NULL, SOCK_CLOEXEC);
+	int fd = accept_client(control);
 	struct client *client;
 
 	if (fd < 0) {
