@@ -330,7 +330,8 @@ static void allow_many_files(void)
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
+		limit.rlim_cur = limit.rlim_max > 2 * CONTROL_KEPT ? limit.rlim_max - CONTROL_KEPT
+								   : limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
 }

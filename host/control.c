@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -290,8 +291,11 @@ static void client_ready(void *context, uint32_t events)
 	take_line(client, bytes, (size_t)count);
 }
 
-/* A client that cannot be let in is not left at the door, where it would be told of again and again. */
-static void turn_away(struct control *control)
+/*
+ * A client that cannot be let in is not left at the door. False where another thread was faster to take the file descriptor that was kept
+ * for this: then it stays there until another one comes.
+ */
+static bool turn_away(struct control *control)
 {
 	int fd;
 
@@ -301,6 +305,7 @@ static void turn_away(struct control *control)
 		close(fd);
 	}
 	control->spare = event_create();
+	return fd >= 0;
 }
 
 /* A parked client is not watched: nobody else sees it. */
@@ -328,26 +333,56 @@ static struct client *find_place(struct control *control)
 	return NULL;
 }
 
-static void connection(void *context, uint32_t events)
+/* The guest's connections stop at the limit. It is higher for the moment that lets a client in, which they can hardly meet. */
+static int accept_client(const struct control *control)
 {
-	struct control *control = context;
-	int fd = accept4(control->watch.fd, NULL, NULL, SOCK_CLOEXEC);
+	int fd = accept4(control->watch.fd, NULL, NULL, SOCK_CLOEXEC), error = errno;
+	struct rlimit limit, more;
+
+	if (fd >= 0 || error != EMFILE || getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+		return fd;
+	}
+	more = limit;
+	more.rlim_cur = limit.rlim_max - limit.rlim_cur < CONTROL_KEPT
+			    ? limit.rlim_max
+			    : limit.rlim_cur + CONTROL_KEPT;
+	setrlimit(RLIMIT_NOFILE, &more);
+	fd = accept4(control->watch.fd, NULL, NULL, SOCK_CLOEXEC);
+	error = errno;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	errno = error;
+	return fd;
+}
+
+/* False where nobody else can be let in now. */
+static bool let_in(struct control *control)
+{
+	int fd = accept_client(control);
 	struct client *client;
 
-	(void)events;
 	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE) {
-			turn_away(control);
-		}
-		return;
+		return (errno == EMFILE || errno == ENFILE) && turn_away(control);
 	}
 	client = find_place(control);
 	if (!client) {
 		close(fd);
-		return;
+		return true;
 	}
 	client->watch = (struct loop_watch){fd, client_ready, client};
 	loop_add(control->loop, &client->watch, EPOLLIN);
+	return true;
+}
+
+static void connection(void *context, uint32_t events)
+{
+	struct control *control = context;
+
+	(void)events;
+	if (control->spare < 0) {
+		control->spare = event_create();
+	}
+	while (let_in(control)) {
+	}
 }
 
 /* A socket that nobody listens on was left by a host that was killed. */
@@ -436,7 +471,7 @@ struct control *control_create(struct loop *loop, int listener, const struct con
 	}
 	control->spare = event_create();
 	control->watch = (struct loop_watch){listener, connection, control};
-	loop_add(loop, &control->watch, EPOLLIN);
+	loop_add(loop, &control->watch, LOOP_EVENT);
 	return control;
 }
 

@@ -19,6 +19,8 @@
 #define CONTROL_MAX_CLIENTS 16u
 #define CONTROL_LINE_MAX    16384u
 #define CONTROL_MAX_FILES   16u
+/* File descriptors above the process's own limit, where the system allows them, that are for clients alone. */
+#define CONTROL_KEPT 32u
 
 struct control;
 

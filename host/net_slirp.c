@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define QUEUE_FRAMES 1024u
-#define MAX_POLLED   1024u
+#define FIRST_POLLED 64u
 
 struct frame {
 	struct frame *next;
@@ -57,8 +57,8 @@ struct slirp_backend {
 	Slirp *slirp;
 	bool news_for_guest;
 	struct timer *timers;
-	unsigned polled;
-	struct pollfd poll[MAX_POLLED];
+	unsigned polled, poll_room;
+	struct pollfd *poll; /* a socket for each of the guest's connections */
 };
 
 static int queue_init(struct queue *queue)
@@ -231,14 +231,26 @@ static const struct {
 	      {SLIRP_POLL_ERR, POLLERR},
 	      {SLIRP_POLL_HUP, POLLHUP}};
 
+static bool make_poll_room(struct slirp_backend *slirp, unsigned room)
+{
+	struct pollfd *poll = realloc(slirp->poll, room * sizeof(*poll));
+
+	if (poll) {
+		slirp->poll = poll;
+		slirp->poll_room = room;
+	}
+	return poll;
+}
+
 static int add_poll(int fd, int wanted, void *opaque)
 {
 	struct slirp_backend *slirp = opaque;
-	struct pollfd *poll = &slirp->poll[slirp->polled];
+	struct pollfd *poll;
 
-	if (slirp->polled == MAX_POLLED) {
+	if (slirp->polled == slirp->poll_room && !make_poll_room(slirp, slirp->polled * 2)) {
 		return -1;
 	}
+	poll = &slirp->poll[slirp->polled];
 	*poll = (struct pollfd){.fd = fd};
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
 		poll->events |= wanted & events[i].slirp ? events[i].poll : 0;
@@ -367,6 +379,7 @@ static void backend_destroy(struct net_backend *backend)
 	}
 	queue_destroy(&slirp->to_slirp);
 	queue_destroy(&slirp->to_guest);
+	free(slirp->poll);
 	free(slirp);
 }
 
@@ -433,6 +446,9 @@ static Slirp *new_slirp(void *opaque)
 
 static int start(struct slirp_backend *slirp, const char *const *forwards, unsigned count)
 {
+	if (!make_poll_room(slirp, FIRST_POLLED)) {
+		return say_error("--net user: no memory");
+	}
 	if (queue_init(&slirp->to_slirp) < 0 || queue_init(&slirp->to_guest) < 0) {
 		return say_error("--net user: no file descriptors");
 	}

@@ -163,6 +163,17 @@ static void decide_unmap(const struct scsi_unit *unit, const uint8_t *cdb,
 	}
 }
 
+/* All ranges of a list that ends at `end`: SBC-3 6.6.3 counts what a command unmaps. */
+static bool within_limit(const uint8_t *list, uint32_t end)
+{
+	uint64_t blocks = 0;
+
+	for (uint32_t at = 8; at + 16 <= end; at += 16) {
+		blocks += get32(list + at + 8);
+	}
+	return blocks <= SCSI_ZERO_BLOCKS;
+}
+
 bool scsi_unmap_next(const struct scsi_unit *unit, const uint8_t *list, uint32_t length,
 		     uint32_t *at, uint64_t *lba, uint64_t *blocks, bool *bad)
 {
@@ -175,6 +186,10 @@ bool scsi_unmap_next(const struct scsi_unit *unit, const uint8_t *list, uint32_t
 	/* SBC-3 5.28: an 8-byte header with the descriptors' length, then 16 bytes each. */
 	end = 8 + get16(list + 2);
 	end = end < length ? end : length;
+	if (*at == 0 && !within_limit(list, end)) {
+		*bad = true;
+		return false;
+	}
 	*at = *at ? *at : 8;
 	if (end < 16 || *at > end - 16) {
 		return false;

@@ -63,7 +63,7 @@ void scsi_decide(const struct scsi_unit *unit, uint64_t luns, const uint8_t cdb[
 
 /*
  * The next range of an UNMAP parameter list of `length` bytes; *at starts at 0. False at the end, or with *bad set where a
- * range is not on the disk.
+ * range is not on the disk, or all of them come to more than the block limits page says.
  */
 bool scsi_unmap_next(const struct scsi_unit *unit, const uint8_t *list, uint32_t length,
 		     uint32_t *at, uint64_t *lba, uint64_t *blocks, bool *bad);

@@ -5,7 +5,7 @@
 
 #include "host/scsi.h"
 
-/* The most that one WRITE SAME takes, and that we ask of a descriptor of UNMAP's: the block limits page. */
+/* The most that one WRITE SAME or UNMAP takes: the block limits page. */
 #define SCSI_ZERO_BLOCKS (1u << 22)
 
 void scsi_refuse(struct scsi_action *action, struct scsi_sense sense);

@@ -90,9 +90,10 @@ static void pump(struct world *w)
 	}
 }
 
+static const struct control_ops ops = {.obey = obey, .input = input};
+
 static int setup(void **state)
 {
-	static const struct control_ops ops = {.obey = obey, .input = input};
 	struct world *w = calloc(1, sizeof(*w));
 
 	*state = w;
@@ -269,33 +270,106 @@ static void files_that_nobody_takes_are_closed(void **state)
 	close(ends[0]);
 }
 
+#define LIMIT 64
+
+struct files {
+	struct rlimit limit;
+	int held[LIMIT + CONTROL_KEPT];
+	unsigned count;
+};
+
+static void limit_files(const struct files *files, unsigned most)
+{
+	struct rlimit few = files->limit;
+
+	few.rlim_cur = most;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+}
+
+/* What the process may still open, and `kept` of those that it keeps for clients. */
+static void take_files(struct files *files, int any, unsigned kept)
+{
+	files->count = 0;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files->limit), 0);
+	limit_files(files, LIMIT + kept);
+	while ((files->held[files->count] = dup(any)) >= 0)
+		files->count++;
+	limit_files(files, LIMIT);
+}
+
+static void give_files_back(struct files *files)
+{
+	while (files->count)
+		close(files->held[--files->count]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files->limit), 0);
+}
+
+static void hears(struct world *w, int client, const char *line, const char *verb)
+{
+	assert_int_equal(send(client, line, strlen(line), MSG_NOSIGNAL), strlen(line));
+	pump(w);
+	assert_string_equal(w->verb, verb);
+}
+
+/* However many connections it has. */
+static void a_guest_leaves_clients_their_files(void **state)
+{
+	struct world *w = *state;
+	struct files files;
+	int late = join(w);
+	char byte;
+
+	take_files(&files, late, 0);
+	pump(w);
+	hears(w, late, "destroy\n", "destroy");
+	assert_int_equal(recv(late, &byte, 1, MSG_DONTWAIT), 1);
+	assert_int_equal(dup(late), -1);
+	give_files_back(&files);
+	close(late);
+}
+
 /* A client that stays at the door would be told of for ever: pump() would not end. */
 static void without_file_descriptors_clients_are_turned_away(void **state)
 {
 	struct world *w = *state;
-	struct rlimit limit, few;
-	int late = join(w), held[64], nr_held = 0;
+	struct files files;
+	int late = join(w);
 	char byte;
 
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	few = limit;
-	few.rlim_cur = 64;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-	while ((held[nr_held] = dup(late)) >= 0)
-		nr_held++;
+	take_files(&files, late, CONTROL_KEPT);
 	assert_true(loop_turn(&w->loop, 0));
 	assert_false(loop_turn(&w->loop, 0));
-	while (nr_held)
-		close(held[--nr_held]);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	give_files_back(&files);
 	assert_int_equal(recv(late, &byte, 1, MSG_DONTWAIT), 0);
 	close(late);
 	late = join(w);
 	pump(w);
-	assert_int_equal(send(late, "list\n", 5, MSG_NOSIGNAL), 5);
-	pump(w);
-	assert_string_equal(w->verb, "list");
+	hears(w, late, "list\n", "list");
 	close(late);
+}
+
+/* Others of the process may take the file descriptor that is kept for that: here it lies beyond what is allowed anew. */
+static void with_not_even_one_nobody_asks_for_ever(void **state)
+{
+	struct world *w = *state;
+	struct files files;
+	int first, second;
+
+	control_destroy(w->control);
+	first = join(w);
+	take_files(&files, first, CONTROL_KEPT);
+	limit_files(&files, LIMIT + CONTROL_KEPT + 1);
+	w->control = control_create(&w->loop, w->listener, &ops, w);
+	limit_files(&files, LIMIT);
+	loop_turn(&w->loop, 0);
+	assert_false(loop_turn(&w->loop, 0));
+	give_files_back(&files);
+	second = join(w);
+	pump(w);
+	hears(w, first, "first\n", "first");
+	hears(w, second, "second\n", "second");
+	close(first);
+	close(second);
 }
 
 static void more_files_than_fit_are_closed_too(void **state)
@@ -500,7 +574,9 @@ int main(void)
 	    TEST(a_line_without_end_ends_the_connection),
 	    TEST(files_that_nobody_takes_are_closed),
 	    TEST(more_files_than_fit_are_closed_too),
+	    TEST(a_guest_leaves_clients_their_files),
 	    TEST(without_file_descriptors_clients_are_turned_away),
+	    TEST(with_not_even_one_nobody_asks_for_ever),
 	    TEST(files_of_a_client_that_leaves_are_closed),
 	    TEST(after_console_the_connection_carries_it),
 	    TEST(input_waits_for_the_guest_and_comes_whole),

@@ -19,7 +19,7 @@
 
 #include "host/sandbox.h"
 
-static const char *terminal_name;
+static const char *terminal_name, *readable;
 static int terminal, null;
 
 /* 0 where `act` could, else its errno. */
@@ -35,7 +35,8 @@ static int in_sandbox(int (*act)(void))
 			setsid();
 			terminal = open(terminal_name, O_RDWR);
 		}
-		if (sandbox_enter(&sandbox) < 0) {
+		if (!sandbox_allow(&sandbox, readable, false, false) ||
+		    sandbox_enter(&sandbox) < 0) {
 			_exit(255);
 		}
 		_exit(act() < 0 ? errno : 0);
@@ -117,6 +118,14 @@ static int limit_another(void)
 	return prlimit(getppid(), RLIMIT_NOFILE, NULL, &limit);
 }
 
+/* As for clients of the control socket, who come where the guest has taken all files. */
+static int limit_myself(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) < 0 ? -1 : setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static void other_processes_are_left_alone(void **state)
 {
 	(void)state;
@@ -124,6 +133,7 @@ static void other_processes_are_left_alone(void **state)
 	assert_int_equal(in_sandbox(signal_another), EPERM);
 	assert_int_equal(in_sandbox(signal_by_file), EPERM);
 	assert_int_equal(in_sandbox(limit_another), EPERM);
+	assert_int_equal(in_sandbox(limit_myself), 0);
 	assert_int_equal(in_sandbox(signal_myself), 0);
 	close(null);
 }
@@ -154,6 +164,34 @@ static void threads_can_be_started_and_processes_cannot(void **state)
 	assert_int_equal(in_sandbox(start_process), EPERM);
 }
 
+static int empty_it(void)
+{
+	return open(readable, O_RDONLY | O_TRUNC | O_CLOEXEC);
+}
+
+static int read_it(void)
+{
+	return open(readable, O_RDONLY | O_CLOEXEC);
+}
+
+/* As parents and media are; that they are the user's own is all that open(2) asks before it empties one. */
+static void a_file_to_read_is_not_emptied(void **state)
+{
+	char path[] = "/tmp/sandbox-XXXXXX";
+	int fd = mkstemp(path), error;
+
+	(void)state;
+	assert_int_equal(write(fd, "parent", 6), 6);
+	readable = path;
+	assert_int_equal(in_sandbox(read_it), 0);
+	error = in_sandbox(empty_it);
+	readable = NULL;
+	unlink(path);
+	assert_int_equal(error, EPERM);
+	assert_int_equal(lseek(fd, 0, SEEK_END), 6);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +199,7 @@ int main(void)
 	    cmocka_unit_test(nobody_types_into_the_users_shell),
 	    cmocka_unit_test(other_processes_are_left_alone),
 	    cmocka_unit_test(threads_can_be_started_and_processes_cannot),
+	    cmocka_unit_test(a_file_to_read_is_not_emptied),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -300,6 +300,30 @@ static void zeros_are_limited_as_the_unit_says(void **state)
 	assert_int_equal(action.sense.asc, 0x24);
 }
 
+/* Of one command, not of each of its ranges: 255 times the whole of a large thin disk keep the host for as long as they like. */
+static void discards_are_limited_as_the_unit_says(void **state)
+{
+	static const struct scsi_unit unit = {.blocks = 1u << 24, .block_size = 512};
+	static const uint8_t page[16] = {0x12, 1, 0xb0, 0, 64};
+	uint8_t list[40] = {0, 38, 0, 32}, reply[SCSI_REPLY_MAX];
+	struct scsi_action action;
+	uint64_t lba, blocks;
+	uint32_t at = 0;
+	bool bad;
+
+	(void)state;
+	scsi_decide(&unit, 1, page, &action, reply);
+	memcpy(list + 8 + 8, reply + 4 + 16, 4); /* MAXIMUM UNMAP LBA COUNT */
+	assert_true(scsi_unmap_next(&unit, list, sizeof(list), &at, &lba, &blocks, &bad));
+	assert_true(scsi_unmap_next(&unit, list, sizeof(list), &at, &lba, &blocks, &bad));
+	assert_false(scsi_unmap_next(&unit, list, sizeof(list), &at, &lba, &blocks, &bad));
+	assert_false(bad);
+	list[24 + 11] = 1;
+	at = 0;
+	assert_false(scsi_unmap_next(&unit, list, sizeof(list), &at, &lba, &blocks, &bad));
+	assert_true(bad);
+}
+
 static void a_discard_beyond_the_disk_changes_nothing(void **state)
 {
 	static const uint8_t unmap[16] = {0x42, 0, 0, 0, 0, 0, 0, 0, 24};
@@ -492,6 +516,7 @@ int main(void)
 	    TEST(the_end_of_the_disk_is_where_it_is),
 	    TEST(discards_and_zeros_reach_the_disk),
 	    TEST(zeros_are_limited_as_the_unit_says),
+	    TEST(discards_are_limited_as_the_unit_says),
 	    TEST(a_discard_beyond_the_disk_changes_nothing),
 	    TEST(an_absent_lun_says_so),
 	    TEST(a_read_only_disk_refuses_writes),
