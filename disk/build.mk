@@ -39,6 +39,7 @@ $(eval $(call unit_test,disk_threads_tsan,tests/unit/test_disk_threads.c $(DISK_
 $(BUILD)/tests/unit/disk_threads_tsan: SANITIZE := -fsanitize=thread
 $(eval $(call unit_test,disk_faults,tests/unit/test_disk_faults.c $(DISK_ASAN),$(DISK_ASAN) -pthread))
 $(eval $(call unit_test,disk_hold,tests/unit/test_disk_hold.c $(DISK_ASAN),$(DISK_ASAN) -pthread))
+$(eval $(call unit_test,disk_flush,tests/unit/test_disk_flush.c $(DISK_ASAN),$(DISK_ASAN) -pthread))
 $(eval $(call fuzzer,vhd,tests/fuzz/fuzz_vhd.c tests/fuzz/fuzz_vhdx_store.c $(DISK_FUZZ),$(DISK_FUZZ) -pthread))
 
 # --- installing -----------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,12 @@ struct file {
 	int fd;
 	int direct; /* the same file opened with O_DIRECT, or -1 */
 	bool block_device;
-	atomic_int flush_error; /* errno of the first flush that failed */
+
+	/* Of flushes, which are numbered from 1. One is under way at a time. */
+	pthread_mutex_t lock;
+	pthread_cond_t ended;
+	uint64_t begun, done;
+	int flush_error; /* errno of the first that failed */
 };
 
 /*
@@ -109,15 +114,42 @@ static int file_pwritev(void *ctx, const struct iovec *iov, int iovcnt, uint64_t
 	return file_rwv(ctx, true, iov, iovcnt, offset);
 }
 
+/* With the lock, which is free meanwhile. */
+static void flush_now(struct file *f)
+{
+	uint64_t number = ++f->begun;
+	int error;
+
+	pthread_mutex_unlock(&f->lock);
+	error = fdatasync(f->fd) ? errno : 0;
+	pthread_mutex_lock(&f->lock);
+	f->done = number;
+	/* The kernel tells of a lost page once, and calls the next flush a success. */
+	f->flush_error = f->flush_error ? f->flush_error : error;
+	pthread_cond_broadcast(&f->ended);
+}
+
+/*
+ * What begins after the call will do for all who called before. Two at once would not: the kernel tells one of them of a lost page, and
+ * the other, with the same page, might be through before that one has said so.
+ */
 static int file_flush(void *ctx)
 {
 	struct file *f = ctx;
-	int none = 0;
+	uint64_t enough;
+	int error;
 
-	/* The kernel tells of a lost page once, and calls the next flush a success. */
-	if (!f->flush_error && fdatasync(f->fd))
-		atomic_compare_exchange_strong(&f->flush_error, &none, errno);
-	return -f->flush_error;
+	pthread_mutex_lock(&f->lock);
+	enough = f->begun + 1;
+	while (f->done < enough && !f->flush_error) {
+		if (f->begun == f->done)
+			flush_now(f);
+		else
+			pthread_cond_wait(&f->ended, &f->lock);
+	}
+	error = f->flush_error;
+	pthread_mutex_unlock(&f->lock);
+	return -error;
 }
 
 static int64_t file_size(void *ctx)
@@ -185,6 +217,8 @@ static void file_close(void *ctx)
 	if (f->direct >= 0)
 		close(f->direct);
 	close(f->fd);
+	pthread_cond_destroy(&f->ended);
+	pthread_mutex_destroy(&f->lock);
 	free(ctx);
 }
 
@@ -277,7 +311,10 @@ int xd_io_open_fd(int fd, const char *path, uint32_t flags, struct xd_io *io, st
 	err = err ? err : &unused;
 	if (!f)
 		return xd_fail(err, XD_E_NOMEM, XD_NO_OFFSET, "out of memory");
-	*f = (struct file){.fd = fd, .direct = -1};
+	*f = (struct file){.fd = fd,
+			   .direct = -1,
+			   .lock = PTHREAD_MUTEX_INITIALIZER,
+			   .ended = PTHREAD_COND_INITIALIZER};
 	r = setup(f, path, flags, err);
 	if (r) {
 		free(f);
