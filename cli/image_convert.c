@@ -88,7 +88,7 @@ static const char *spooled(char out[32])
 	return out;
 }
 
-/* A format of ours by content; another's has to be named, or be told by the file's name. */
+/* A format of ours by content, but for standard input's; another's has to be named, or be told by the file's name. */
 static int open_source(const struct args *a, struct source *s)
 {
 	char spool[32];
@@ -96,7 +96,9 @@ static int open_source(const struct args *a, struct source *s)
 			   : is_pipe(a->from)   ? spooled(spool)
 						: "/dev/stdin";
 	const char *name = a->from_format ? a->from_format : path ? img_format_of_name(path) : NULL;
-	enum xd_format format = a->from_format ? xd_format_by_name(a->from_format) : XD_FORMAT_ANY;
+	enum xd_format format = a->from_format         ? xd_format_by_name(a->from_format)
+				: strcmp(a->from, "-") ? XD_FORMAT_ANY
+						       : XD_FORMAT_RAW;
 
 	if (!path)
 		return CLI_FAILED;
