@@ -59,6 +59,31 @@ enum xd_profile img_profile(const char *name, struct argp_state *state)
 	return profile;
 }
 
+static const char *too_much(const struct xd_create *how)
+{
+	bool vhdx = how->format == XD_FORMAT_VHDX, vhd = how->format == XD_FORMAT_VHD;
+	bool fixed = how->type == XD_TYPE_FIXED;
+
+	if (how->profile && !vhd && (!vhdx || how->profile == XD_PROFILE_XENSERVER))
+		return "the profile is for VHD, and hyperv for VHDX too; name the image so";
+	if (how->format == XD_FORMAT_ANY && fixed)
+		return "--fixed is for raw, VHD and VHDX";
+	if (how->block_size && !vhdx && (!vhd || fixed))
+		return "--block-size is for VHDX and dynamic VHD";
+	if ((how->logical_sector > 512 || how->physical_sector > 512) && !vhdx)
+		return "sectors of more than 512 bytes are for VHDX";
+	if ((how->flags & XD_CREATE_PREALLOC) && !fixed)
+		return "--preallocate is for fixed images; add --fixed";
+	return NULL;
+}
+
+int img_check_asked(const char *path, const struct xd_create *how)
+{
+	const char *why = too_much(how);
+
+	return why ? cli_complain("%s: %s", path, why), CLI_USAGE : CLI_OK;
+}
+
 const char *img_format_of_name(const char *path)
 {
 	static const char *const endings[][2] = {

@@ -111,12 +111,10 @@ static int pick_target(struct args *a)
 {
 	const char *name = img_format_of_name(a->to);
 
-	if (!a->to_format && a->how.profile)
-		a->to_format =
-		    a->how.profile == XD_PROFILE_HYPERV && !(name && !strcmp(name, "vhd")) ? "vhdx"
-											   : "vhd";
 	if (!a->to_format)
 		a->to_format = name;
+	if (!a->to_format && a->how.profile)
+		a->to_format = a->how.profile == XD_PROFILE_HYPERV ? "vhdx" : "vhd";
 	if (!a->to_format)
 		return cli_complain("%s: which format? Say -O raw, vhd, vhdx, qcow2 or vmdk",
 				    a->to),
@@ -126,7 +124,7 @@ static int pick_target(struct args *a)
 	a->how.type = a->fixed ? XD_TYPE_FIXED : XD_TYPE_DYNAMIC;
 	if (!a->workers)
 		a->workers = sysconf(_SC_NPROCESSORS_ONLN);
-	return CLI_OK;
+	return img_check_asked(a->to, &a->how);
 }
 
 static int finish(struct args *a, struct whole *file, int r, const struct xd_error *err)
@@ -212,6 +210,9 @@ static int convert(struct args *a, struct source *from)
 	struct whole file;
 	int code;
 
+	if (a->how.virtual_size)
+		return cli_complain("--size: only a pipe with a raw disk does not tell its own"),
+		       CLI_USAGE;
 	a->how.virtual_size = from->size;
 	if (!a->how.logical_sector)
 		a->how.logical_sector = from->logical_sector;
