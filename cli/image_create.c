@@ -61,14 +61,15 @@ int image_create(int argc, char **argv)
 		return cli_complain("%s: which format? Say -f raw, vhd or vhdx", a.path), CLI_USAGE;
 	a.fixed |= a.how.format == XD_FORMAT_RAW || a.how.profile == XD_PROFILE_AZURE;
 	a.how.type = a.fixed ? XD_TYPE_FIXED : XD_TYPE_DYNAMIC;
+	cli_catch_signals();
 	if ((code = img_check_asked(a.path, &a.how)) ||
 	    (code = whole_begin(&file, a.path, a.force, NULL)))
 		return code;
 	a.how.path = file.temporary;
 	a.how.flags |= XD_CREATE_OVERWRITE;
-	if (xd_create(&a.how, &err)) {
-		whole_drop(&file);
-		return img_fail(a.path, &err);
-	}
-	return whole_commit(&file);
+	code = xd_create(&a.how, &err);
+	if (!code && !cli_stopped())
+		return whole_commit(&file);
+	whole_drop(&file);
+	return cli_stopped() ? CLI_STOPPED : img_fail(a.path, &err);
 }
