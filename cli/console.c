@@ -64,7 +64,7 @@ int cli_console(int argc, char **argv)
 	int fd;
 
 	guest_parse(&usage, argc, argv, &request);
-	fd = guest_connect(request.name, false);
+	fd = guest_connect(request.name);
 	answer = fd < 0 ? NULL : guest_ask(fd, request.name, "console");
 	if (!answer) {
 		return CLI_FAILED;

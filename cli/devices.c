@@ -79,7 +79,7 @@ static int send_disk(const char *name, const struct machine_disk *disk, const st
 {
 	struct json_object *request = json_object_new_object(), *answer = NULL;
 	char line[CONTROL_LINE_MAX];
-	int fd = guest_connect(name, false);
+	int fd = guest_connect(name);
 
 	json_object_object_add(request, "format",
 			       json_object_new_string(xd_format_name(disk->format)));
@@ -186,7 +186,7 @@ static int send_net(const char *name, const char *words, const int *tap)
 		cli_complain("%s: too long", words);
 		return CLI_USAGE;
 	}
-	fd = guest_connect(name, false);
+	fd = guest_connect(name);
 	answer = fd < 0 ? NULL : guest_ask_with(fd, name, line, tap, tap ? 1 : 0);
 	if (fd >= 0) {
 		close(fd);

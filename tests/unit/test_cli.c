@@ -13,6 +13,7 @@
 
 #include "cli/cli.h"
 #include "cli/guest.h"
+#include "host/control.h"
 
 static void sizes_of_memory_count_mebibytes_unless_they_say_else(void **state)
 {
@@ -143,12 +144,45 @@ static void an_answer_without_an_end_is_none(void **state)
 	free(text);
 }
 
+static bool see(const char *name, int fd)
+{
+	return name && fd >= 0;
+}
+
+/* Its host takes nobody in: once the places before its door are taken, connecting waits for ever. */
+static void a_guest_that_hangs_does_not_hang_the_list(void **state)
+{
+	struct sockaddr_un address;
+	char name[32], folder[CONTROL_FOLDER_MAX];
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0), fds[8], count = 0;
+
+	(void)state;
+	snprintf(name, sizeof(name), "test-%d", (int)getpid());
+	assert_int_equal(control_folder(folder, sizeof(folder), true), 0);
+	assert_int_equal(control_address(name, &address), 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 0), 0);
+	do {
+		assert_true(count < 8);
+		fds[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	} while (connect(fds[count++], (struct sockaddr *)&address, sizeof(address)) == 0);
+	alarm(60);
+	assert_false(guest_each(see));
+	alarm(0);
+	while (count) {
+		close(fds[--count]);
+	}
+	close(listener);
+	unlink(address.sun_path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(sizes_of_memory_count_mebibytes_unless_they_say_else),
 	    cmocka_unit_test(a_guest_that_tells_much_of_itself_is_heard),
 	    cmocka_unit_test(an_answer_without_an_end_is_none),
+	    cmocka_unit_test(a_guest_that_hangs_does_not_hang_the_list),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
