@@ -19,7 +19,7 @@ $(XENOLITH): $(CLI_OBJECTS) $$(if $$(CLI_RUN),$$(filter-out %/host/main.o,$$(HOS
 
 ALL += $(XENOLITH)
 
-$(eval $(call unit_test,cli,tests/unit/test_cli.c cli/cli.c cli/guest.c host/control_path.c host/say.c,-ljson-c -lm -pthread))
+$(eval $(call unit_test,cli,tests/unit/test_cli.c cli/cli.c cli/console.c cli/guest.c cli/guest_args.c host/control_path.c host/say.c,-ljson-c -lm -pthread))
 $(eval $(call unit_test,whole,tests/unit/test_whole.c cli/whole.c cli/cli.c $$$$(DISK_ASAN),$$(DISK_ASAN) $$(CLI_CFLAGS) -lm -pthread))
 
 # The command against qemu-img, libvhdi and file systems.
