@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -57,6 +58,13 @@ static bool keep_standard_files(void)
 	return true;
 }
 
+/* Also of what argp prints, which ends the program by itself. */
+static void check_output(void)
+{
+	if (fflush(stdout) || ferror(stdout))
+		_exit(cli_complain("standard output: %s", strerror(errno)));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct cli_command commands[] = {
@@ -84,16 +92,12 @@ int main(int argc, char **argv)
 	};
 	static char name[] = "xenolith";
 
-	int code;
-
 	if (argc)
 		argv[0] = name;
 	if (!keep_standard_files())
 		return CLI_FAILED;
 	signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error like a full disk */
-	code = cli_dispatch(commands, "Xen PV guests in Viridian partitions, and their disks.",
+	atexit(check_output);
+	return cli_dispatch(commands, "Xen PV guests in Viridian partitions, and their disks.",
 			    argc, argv);
-	if ((fflush(stdout) || ferror(stdout)) && !code)
-		code = cli_complain("standard output: %s", strerror(errno));
-	return code;
 }
