@@ -140,6 +140,18 @@ int cli_attach(int argc, char **argv)
 	return status;
 }
 
+/* Of a LUN or an adapter: the host tells whether there is one. */
+static bool is_number(const char *word)
+{
+	size_t digits = strspn(word, "0123456789");
+
+	if (!digits || word[digits] || digits > 9) {
+		cli_complain("%s: no number; see xenolith info", word);
+		return false;
+	}
+	return true;
+}
+
 int cli_detach(int argc, char **argv)
 {
 	static const struct guest_usage usage = {
@@ -151,7 +163,10 @@ int cli_detach(int argc, char **argv)
 	char line[64];
 
 	guest_parse(&usage, argc, argv, &request);
-	snprintf(line, sizeof(line), "detach %s", request.word[0]);
+	if (!is_number(request.word[0])) {
+		return CLI_USAGE;
+	}
+	snprintf(line, sizeof(line), "detach %.16s", request.word[0]);
 	return guest_tell(request.name, line);
 }
 
@@ -167,6 +182,9 @@ int cli_grow(int argc, char **argv)
 	uint64_t size;
 
 	guest_parse(&usage, argc, argv, &request);
+	if (!is_number(request.word[0])) {
+		return CLI_USAGE;
+	}
 	if (!cli_read_size(request.word[1], &size)) {
 		cli_complain("%s: no size", request.word[1]);
 		return CLI_USAGE;
@@ -237,6 +255,9 @@ int cli_detach_net(int argc, char **argv)
 	char line[64];
 
 	guest_parse(&usage, argc, argv, &request);
+	if (!is_number(request.word[0])) {
+		return CLI_USAGE;
+	}
 	snprintf(line, sizeof(line), "detach-net %.16s", request.word[0]);
 	return guest_tell(request.name, line);
 }
@@ -252,8 +273,15 @@ int cli_link(int argc, char **argv)
 	char line[64];
 
 	guest_parse(&usage, argc, argv, &request);
-	snprintf(line, sizeof(line), "link %s%s%.16s", request.word[0], request.word[1] ? " " : "",
-		 request.word[1] ? request.word[1] : "");
+	if (strcmp(request.word[0], "up") != 0 && strcmp(request.word[0], "down") != 0) {
+		cli_complain("%s: up or down is expected", request.word[0]);
+		return CLI_USAGE;
+	}
+	if (request.word[1] && !is_number(request.word[1])) {
+		return CLI_USAGE;
+	}
+	snprintf(line, sizeof(line), "link %.4s %.16s", request.word[0],
+		 request.word[1] ? request.word[1] : "0");
 	return guest_tell(request.name, line);
 }
 
