@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "cli/cli.h"
+#include "cli/disk_argument.h"
 #include "cli/guest.h"
 #include "host/control.h"
 
@@ -45,6 +46,31 @@ static void sizes_of_memory_count_mebibytes_unless_they_say_else(void **state)
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(cli_read_memory(bad[i], &size));
+}
+
+static void a_disk_has_the_format_that_is_said_in_any_order(void **state)
+{
+	static const struct {
+		const char *text;
+		enum xd_format format;
+		bool cdrom;
+	} good[] = {{"a", XD_FORMAT_RAW, false},
+		    {"a.VHD", XD_FORMAT_VHD, false},
+		    {"a.vhdx,ro", XD_FORMAT_VHDX, false},
+		    {"a.vhd,format=raw", XD_FORMAT_RAW, false},
+		    {"a.vhd,cdrom", XD_FORMAT_RAW, true},
+		    {"a,cdrom,format=vhd", XD_FORMAT_VHD, true},
+		    {"a,format=vhd,cdrom", XD_FORMAT_VHD, true}};
+	struct machine_disk disk;
+	char text[32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		snprintf(text, sizeof(text), "%s", good[i].text);
+		assert_int_equal(disk_argument(&disk, text), 0);
+		assert_int_equal(disk.format, good[i].format);
+		assert_int_equal(disk.cdrom, good[i].cdrom);
+	}
 }
 
 struct host {
@@ -265,6 +291,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(sizes_of_memory_count_mebibytes_unless_they_say_else),
+	    cmocka_unit_test(a_disk_has_the_format_that_is_said_in_any_order),
 	    cmocka_unit_test(a_guest_that_tells_much_of_itself_is_heard),
 	    cmocka_unit_test(an_answer_without_an_end_is_none),
 	    cmocka_unit_test(a_guest_that_hangs_does_not_hang_the_list),
