@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -26,8 +27,14 @@ struct files {
 
 static bool add_file(struct files *files, const char *path, bool write)
 {
+	struct stat st;
 	int fd;
 
+	/* Opening a pipe may wait for its other end; the host would refuse it then. */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
+		cli_complain("%s: neither a file nor a block device", path);
+		return false;
+	}
 	if (files->count == DISK_FILES_MAX) {
 		cli_complain("%s: more than %u files", path, DISK_FILES_MAX);
 		return false;
