@@ -40,6 +40,9 @@ int img_check_asked(const char *path, const struct xd_create *how);
 /* By the file name's ending; NULL where that says nothing. "qcow2" and "vmdk" come out too. */
 const char *img_format_of_name(const char *path);
 
+/* A string for JSON, which is UTF-8: what is none of `text`, as a file's name may have it, becomes U+FFFD. */
+json_object *img_json_text(const char *text);
+
 /* --- progress (cli/progress.c) ------------------------------------------------------------------------------------------ */
 
 /* A bar on standard error where that is a terminal. fn also says stop after Ctrl-C. */
