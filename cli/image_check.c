@@ -134,7 +134,7 @@ static int examine(const struct argp *argp, bool repair, int argc, char **argv)
 	o.findings = json_object_new_array();
 	if (xd_check(image, repair ? XD_CHECK_REPAIR : 0, found, &o, &report, &err))
 		code = img_fail(a.path, &err);
-	else if (a.json)
+	else if (a.json && !a.quiet)
 		print_json(&o, &report);
 	else if (!a.quiet)
 		print_text(&report);
