@@ -38,15 +38,16 @@ static void source_close(struct source *s)
 	xd_close(s->image, NULL);
 }
 
-int source_open_image(struct source *s, const char *path, enum xd_format format, uint32_t flags)
+int source_open_image(struct source *s, const char *path, const char *name, enum xd_format format)
 {
+	const struct xd_open how = {.path = path, .format = format};
+	struct xd_error err;
 	struct xd_info info;
 
 	*s = (struct source){
 	    .parallel = true, .extent = image_extent, .read = image_read, .close = source_close};
-	s->image = img_open(path, format, flags);
-	if (!s->image)
-		return CLI_FAILED;
+	if (xd_open_with(&how, &s->image, &err))
+		return img_fail(name, &err);
 	xd_get_info(s->image, &info);
 	s->size = info.virtual_size;
 	s->logical_sector = info.logical_sector;

@@ -104,7 +104,7 @@ static int open_source(const struct args *a, struct source *s)
 		return CLI_FAILED;
 	if (name && xd_format_by_name(name) == XD_FORMAT_ANY)
 		return source_open_nbd(s, path, name);
-	return source_open_image(s, path, format, 0);
+	return source_open_image(s, path, path == a->from ? path : "standard input", format);
 }
 
 static int pick_target(struct args *a)
