@@ -136,7 +136,8 @@ struct json_object *guest_ask_with(int fd, const char *name, const char *line, c
 	struct json_object *object = answer ? json_tokener_parse(answer) : NULL, *error;
 
 	free(answer);
-	if (!object) {
+	if (!json_object_is_type(object, json_type_object)) {
+		json_object_put(object);
 		cli_complain("%s: it does not answer", name);
 		return NULL;
 	}

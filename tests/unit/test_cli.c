@@ -172,6 +172,16 @@ static void an_answer_without_an_end_is_none(void **state)
 	free(text);
 }
 
+static void an_answer_that_is_no_object_is_none(void **state)
+{
+	static const char *const answers[] = {"[]\n", "1\n", "\"ok\"\n", "null\n", "\n", "{\n"};
+	char rest[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
+		assert_null(ask(answers[i], rest, sizeof(rest)));
+}
+
 static bool see(const char *name, int fd)
 {
 	return name && fd >= 0;
@@ -294,6 +304,7 @@ int main(void)
 	    cmocka_unit_test(a_disk_has_the_format_that_is_said_in_any_order),
 	    cmocka_unit_test(a_guest_that_tells_much_of_itself_is_heard),
 	    cmocka_unit_test(an_answer_without_an_end_is_none),
+	    cmocka_unit_test(an_answer_that_is_no_object_is_none),
 	    cmocka_unit_test(a_guest_that_hangs_does_not_hang_the_list),
 	    cmocka_unit_test(what_is_typed_before_the_escape_key_is_sent),
 	    cmocka_unit_test(a_console_that_cannot_be_shown_is_no_success),
