@@ -80,7 +80,7 @@ tests/boot/clang: clang-adapter
 -include adapter/tests.mk
 
 # Hosted tests of what decides.
-BOOT_SRC := $(addprefix adapter/boot/,parse.c multiboot1.c multiboot2.c pvh.c)
+BOOT_SRC := $(addprefix adapter/boot/,parse.c multiboot1.c multiboot2.c pvh.c) core/options.c core/fmt.c
 PRIVOP_SRC := $(addprefix adapter/x86/,privop.c privop_decode.c privop_io.c privop_iret.c privop_msr.c cpuid_policy.c)
 
 $(eval $(call unit_test,bootinfo,tests/unit/test_bootinfo.c $(BOOT_SRC)))

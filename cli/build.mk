@@ -14,12 +14,13 @@ $(CLI_OBJECTS): $(BUILD)/%.o: %.c | deps-stamp
 	$(CC) $(HOST_CFLAGS) $(CLI_CFLAGS) -pthread -MMD -c -o $@ $<
 
 .SECONDEXPANSION:
-$(XENOLITH): $(CLI_OBJECTS) $$(if $$(CLI_RUN),$$(filter-out %/host/main.o,$$(HOST_OBJECTS))) $(BUILD)/disk/libxenolith-disk.a
+$(XENOLITH): $(CLI_OBJECTS) $$(if $$(CLI_RUN),$$(HOST_OBJECTS)) $(BUILD)/disk/libxenolith-disk.a
 	$(CC) -g -o $@ $^ $(CLI_LIBS) $(if $(CLI_RUN),$(HOST_LIBS))
 
 ALL += $(XENOLITH)
 
-$(eval $(call unit_test,cli,tests/unit/test_cli.c cli/cli.c cli/guest.c host/control_path.c host/say.c,-ljson-c -lm -pthread))
+$(eval $(call unit_test,cli,tests/unit/test_cli.c cli/cli.c cli/console.c cli/disk_argument.c cli/guest.c cli/guest_args.c \
+	host/control_path.c host/say.c $$$$(DISK_ASAN),$$(DISK_ASAN) -ljson-c -lm -pthread))
 $(eval $(call unit_test,whole,tests/unit/test_whole.c cli/whole.c cli/cli.c $$$$(DISK_ASAN),$$(DISK_ASAN) $$(CLI_CFLAGS) -lm -pthread))
 
 # The command against qemu-img, libvhdi and file systems.

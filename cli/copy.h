@@ -32,7 +32,8 @@ struct sink {
 };
 
 /* cli/ends.c: images, and a pipe on standard input. They return an exit code, and have complained. */
-int source_open_image(struct source *s, const char *path, enum xd_format format, uint32_t flags);
+/* `name`: what the path is called in a message. */
+int source_open_image(struct source *s, const char *path, const char *name, enum xd_format format);
 int sink_open_image(struct sink *s, const char *path, enum xd_format format);
 /* Copies a pipe whose end comes when it comes; the image grows and is cut to what came, whole sectors. */
 int copy_pipe(int fd, struct xd_image *to, struct xd_error *err);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -26,8 +27,14 @@ struct files {
 
 static bool add_file(struct files *files, const char *path, bool write)
 {
+	struct stat st;
 	int fd;
 
+	/* Opening a pipe may wait for its other end; the host would refuse it then. */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
+		cli_complain("%s: neither a file nor a block device", path);
+		return false;
+	}
 	if (files->count == DISK_FILES_MAX) {
 		cli_complain("%s: more than %u files", path, DISK_FILES_MAX);
 		return false;
@@ -79,7 +86,7 @@ static int send_disk(const char *name, const struct machine_disk *disk, const st
 {
 	struct json_object *request = json_object_new_object(), *answer = NULL;
 	char line[CONTROL_LINE_MAX];
-	int fd = guest_connect(name, false);
+	int fd = guest_connect(name);
 
 	json_object_object_add(request, "format",
 			       json_object_new_string(xd_format_name(disk->format)));
@@ -140,6 +147,18 @@ int cli_attach(int argc, char **argv)
 	return status;
 }
 
+/* Of a LUN or an adapter: the host tells whether there is one. */
+static bool is_number(const char *word)
+{
+	size_t digits = strspn(word, "0123456789");
+
+	if (!digits || word[digits] || digits > 9) {
+		cli_complain("%s: no number; see xenolith info", word);
+		return false;
+	}
+	return true;
+}
+
 int cli_detach(int argc, char **argv)
 {
 	static const struct guest_usage usage = {
@@ -151,7 +170,10 @@ int cli_detach(int argc, char **argv)
 	char line[64];
 
 	guest_parse(&usage, argc, argv, &request);
-	snprintf(line, sizeof(line), "detach %s", request.word[0]);
+	if (!is_number(request.word[0])) {
+		return CLI_USAGE;
+	}
+	snprintf(line, sizeof(line), "detach %.16s", request.word[0]);
 	return guest_tell(request.name, line);
 }
 
@@ -167,6 +189,9 @@ int cli_grow(int argc, char **argv)
 	uint64_t size;
 
 	guest_parse(&usage, argc, argv, &request);
+	if (!is_number(request.word[0])) {
+		return CLI_USAGE;
+	}
 	if (!cli_read_size(request.word[1], &size)) {
 		cli_complain("%s: no size", request.word[1]);
 		return CLI_USAGE;
@@ -186,7 +211,7 @@ static int send_net(const char *name, const char *words, const int *tap)
 		cli_complain("%s: too long", words);
 		return CLI_USAGE;
 	}
-	fd = guest_connect(name, false);
+	fd = guest_connect(name);
 	answer = fd < 0 ? NULL : guest_ask_with(fd, name, line, tap, tap ? 1 : 0);
 	if (fd >= 0) {
 		close(fd);
@@ -237,6 +262,9 @@ int cli_detach_net(int argc, char **argv)
 	char line[64];
 
 	guest_parse(&usage, argc, argv, &request);
+	if (!is_number(request.word[0])) {
+		return CLI_USAGE;
+	}
 	snprintf(line, sizeof(line), "detach-net %.16s", request.word[0]);
 	return guest_tell(request.name, line);
 }
@@ -252,8 +280,15 @@ int cli_link(int argc, char **argv)
 	char line[64];
 
 	guest_parse(&usage, argc, argv, &request);
-	snprintf(line, sizeof(line), "link %s%s%.16s", request.word[0], request.word[1] ? " " : "",
-		 request.word[1] ? request.word[1] : "");
+	if (strcmp(request.word[0], "up") != 0 && strcmp(request.word[0], "down") != 0) {
+		cli_complain("%s: up or down is expected", request.word[0]);
+		return CLI_USAGE;
+	}
+	if (request.word[1] && !is_number(request.word[1])) {
+		return CLI_USAGE;
+	}
+	snprintf(line, sizeof(line), "link %.4s %.16s", request.word[0],
+		 request.word[1] ? request.word[1] : "0");
 	return guest_tell(request.name, line);
 }
 

@@ -28,7 +28,6 @@ static int take_option(struct machine_disk *disk, const char *option)
 	}
 	if (strcmp(option, "cdrom") == 0) {
 		disk->cdrom = disk->read_only = true;
-		disk->format = XD_FORMAT_RAW;
 		return 0;
 	}
 	if (strncmp(option, "format=", 7) == 0) {
@@ -45,12 +44,14 @@ int disk_argument(struct machine_disk *disk, char *value)
 {
 	char *option;
 
-	*disk = (struct machine_disk){.path = strsep(&value, ",")};
-	disk->format = format_of(disk->path);
+	*disk = (struct machine_disk){.path = strsep(&value, ","), .format = XD_FORMAT_ANY};
 	while ((option = strsep(&value, ","))) {
 		if (take_option(disk, option) < 0) {
 			return -1;
 		}
+	}
+	if (disk->format == XD_FORMAT_ANY) {
+		disk->format = disk->cdrom ? XD_FORMAT_RAW : format_of(disk->path);
 	}
 	return disk->ide && disk->cdrom
 		   ? say_error("%s: a DVD is no IDE disk; leave out ide", disk->path)

@@ -38,15 +38,16 @@ static void source_close(struct source *s)
 	xd_close(s->image, NULL);
 }
 
-int source_open_image(struct source *s, const char *path, enum xd_format format, uint32_t flags)
+int source_open_image(struct source *s, const char *path, const char *name, enum xd_format format)
 {
+	const struct xd_open how = {.path = path, .format = format};
+	struct xd_error err;
 	struct xd_info info;
 
 	*s = (struct source){
 	    .parallel = true, .extent = image_extent, .read = image_read, .close = source_close};
-	s->image = img_open(path, format, flags);
-	if (!s->image)
-		return CLI_FAILED;
+	if (xd_open_with(&how, &s->image, &err))
+		return img_fail(name, &err);
 	xd_get_info(s->image, &info);
 	s->size = info.virtual_size;
 	s->logical_sector = info.logical_sector;
@@ -181,15 +182,34 @@ int nameless_file(struct xd_error *err)
 
 /* --- a pipe that holds an image ----------------------------------------------------------------------------------------- */
 
+/* A full disk takes a part, and only then says why not more. */
+static int put_all(int out, const uint8_t *buf, size_t length, uint64_t at, struct xd_error *err)
+{
+	while (length) {
+		ssize_t n = pwrite(out, buf, length, at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return xd_fail_io(err, n ? -errno : -ENOSPC, XD_NO_OFFSET,
+					  "the temporary file (in TMPDIR)");
+		buf += n;
+		at += n;
+		length -= n;
+	}
+	return 0;
+}
+
 /* A file without a name, sparse where the pipe has zeros. */
 static int spool_into(int out, uint8_t *buf, struct xd_error *err)
 {
 	uint64_t at = 0;
 	ssize_t n;
+	int r;
 
 	while ((n = fill(STDIN_FILENO, buf, PIECE, err)) > 0) {
-		if (!xd_is_zero(buf, n) && pwrite(out, buf, n, at) != n)
-			return xd_fail_io(err, -errno, XD_NO_OFFSET, "the temporary file");
+		if (!xd_is_zero(buf, n) && (r = put_all(out, buf, n, at, err)))
+			return r;
 		at += n;
 	}
 	if (n < 0)

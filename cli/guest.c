@@ -18,32 +18,52 @@
 #define ANSWER_FIRST 4096u
 #define PATIENCE     5 /* s, for a guest whose host may hang while others are to be listed */
 
-int guest_connect(const char *name, bool quiet)
+static const struct timeval patience = {.tv_sec = PATIENCE};
+
+/* A connection or -errno; `hurried` it is one that is given up where the host hangs. */
+static int try_connect(const char *name, bool hurried)
 {
 	struct sockaddr_un address;
+	int fd, error;
+
+	if (control_address(name, &address) < 0) {
+		return -EINVAL;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && hurried) {
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	}
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
+		return fd;
+	}
+	error = errno;
+	if (fd >= 0) {
+		close(fd);
+	}
+	return -error;
+}
+
+static bool is_gone(int error)
+{
+	return error == -ENOENT || error == -ECONNREFUSED;
+}
+
+int guest_connect(const char *name)
+{
 	int fd;
 
 	if (!control_valid_name(name)) {
 		cli_complain("%s: no guest can have that name", name);
 		return -1;
 	}
-	if (control_address(name, &address) < 0) {
-		return -1;
+	fd = try_connect(name, false);
+	if (fd < 0 && fd != -EINVAL) { /* which has been told */
+		cli_complain("%s: %s", name,
+			     is_gone(fd) ? "no such guest is running; see xenolith list"
+					 : strerror(-fd));
 	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		if (!quiet) {
-			cli_complain("%s: %s", name,
-				     errno == ENOENT || errno == ECONNREFUSED
-					 ? "no such guest is running; see xenolith list"
-					 : strerror(errno));
-		}
-		if (fd >= 0) {
-			close(fd);
-		}
-		return -1;
-	}
-	return fd;
+	return fd < 0 ? -1 : fd;
 }
 
 /* Looks before it reads: of a console that follows the line nothing is taken. 1: the line ends here; 0: not yet; -1: never. */
@@ -116,7 +136,8 @@ struct json_object *guest_ask_with(int fd, const char *name, const char *line, c
 	struct json_object *object = answer ? json_tokener_parse(answer) : NULL, *error;
 
 	free(answer);
-	if (!object) {
+	if (!json_object_is_type(object, json_type_object)) {
+		json_object_put(object);
 		cli_complain("%s: it does not answer", name);
 		return NULL;
 	}
@@ -135,7 +156,7 @@ struct json_object *guest_ask(int fd, const char *name, const char *line)
 
 int guest_tell(const char *name, const char *line)
 {
-	int fd = guest_connect(name, false);
+	int fd = guest_connect(name);
 	struct json_object *answer = fd < 0 ? NULL : guest_ask(fd, name, line);
 
 	if (fd >= 0) {
@@ -148,33 +169,50 @@ int guest_tell(const char *name, const char *line)
 	return CLI_OK;
 }
 
-unsigned guest_each(void (*visit)(const char *name, int fd, void *context), void *context)
+static bool visit_one(const char *name, guest_visit *visit)
 {
-	const struct timeval patience = {.tv_sec = PATIENCE};
-	char folder[CONTROL_FOLDER_MAX], name[CONTROL_NAME_MAX];
-	unsigned count = 0;
-	struct dirent *entry;
-	DIR *dir = control_folder(folder, sizeof(folder), false) < 0 ? NULL : opendir(folder);
+	int fd = try_connect(name, true);
+	bool good;
 
+	if (fd < 0) {
+		if (!is_gone(fd)) {
+			cli_complain("%s: %s", name,
+				     fd == -EAGAIN ? "it does not answer" : strerror(-fd));
+		}
+		return is_gone(fd);
+	}
+	good = visit(name, fd);
+	close(fd);
+	return good;
+}
+
+bool guest_each(guest_visit *visit)
+{
+	char folder[CONTROL_FOLDER_MAX], name[CONTROL_NAME_MAX];
+	struct dirent *entry;
+	bool good = true;
+	DIR *dir;
+
+	if (control_folder(folder, sizeof(folder), false) < 0) {
+		return false;
+	}
+	dir = opendir(folder);
+	if (!dir && errno != ENOENT) {
+		cli_complain("%s: %s", folder, strerror(errno));
+		return false;
+	}
 	while (dir && (entry = readdir(dir))) {
 		const char *dot = strrchr(entry->d_name, '.');
-		int fd;
 
-		if (!dot || strcmp(dot, CONTROL_SUFFIX) != 0 ||
+		if (dot && strcmp(dot, CONTROL_SUFFIX) == 0 &&
 		    (size_t)snprintf(name, sizeof(name), "%.*s", (int)(dot - entry->d_name),
-				     entry->d_name) >= sizeof(name)) {
-			continue;
-		}
-		fd = guest_connect(name, true);
-		if (fd >= 0) {
-			setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-			visit(name, fd, context);
-			close(fd);
-			count++;
+				     entry->d_name) < sizeof(name) &&
+		    control_valid_name(name)) {
+			good &= visit_one(name, visit);
 		}
 	}
 	if (dir) {
 		closedir(dir);
 	}
-	return count;
+	return good;
 }

@@ -22,15 +22,16 @@ int cli_link(int argc, char **argv);
 int cli_memory(int argc, char **argv);
 int cli_guest_info(int argc, char **argv);
 
-/* Connects to a guest; says why not, -1 then. With `quiet` it says nothing. */
-int guest_connect(const char *name, bool quiet);
+/* Connects to a guest; says why not, -1 then. */
+int guest_connect(const char *name);
 /* Sends a verb with its argument and reads the answer, which the caller frees. NULL: told. */
 struct json_object *guest_ask(int fd, const char *name, const char *line);
 /* The same with open files; they stay the caller's. */
 struct json_object *guest_ask_with(int fd, const char *name, const char *line, const int *files,
 				   unsigned count);
-/* Calls `visit` for the name of every guest that answers. Returns how many there are. */
-unsigned guest_each(void (*visit)(const char *name, int fd, void *context), void *context);
+/* Calls `visit` for every guest that answers. False, and told, where a guest could not be asked or a visit was false. */
+typedef bool guest_visit(const char *name, int fd);
+bool guest_each(guest_visit *visit);
 
 /* The command line of a verb that speaks with one guest: NAME and `least` to GUEST_MOST further words, and at most one option. */
 #define GUEST_MOST 2u

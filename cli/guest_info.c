@@ -34,7 +34,7 @@ int cli_guest_info(int argc, char **argv)
 	int fd;
 
 	guest_parse(&usage, argc, argv, &request);
-	fd = guest_connect(request.name, false);
+	fd = guest_connect(request.name);
 	info = fd < 0 ? NULL : guest_ask(fd, request.name, "info");
 	if (fd >= 0) {
 		close(fd);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening, closing and failing, the same for all verbs. */
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -57,6 +58,72 @@ enum xd_profile img_profile(const char *name, struct argp_state *state)
 	if (profile == XD_PROFILE_NONE)
 		argp_error(state, "\"%s\" is none of azure, hyperv, xenserver", name);
 	return profile;
+}
+
+/* The bytes of the UTF-8 character that begins here, 0 where none does. */
+static size_t character(const char *text)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	uint32_t c = (unsigned char)text[0];
+	size_t length = c < 0x80   ? 1
+			: c < 0xc0 ? 0
+			: c < 0xe0 ? 2
+			: c < 0xf0 ? 3
+			: c < 0xf8 ? 4
+				   : 0;
+
+	if (length > 1)
+		c &= 0x7fu >> length;
+	for (size_t i = 1; i < length; i++) {
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (text[i] & 0x3f);
+	}
+	return length && (c < least[length] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+		   ? 0
+		   : length;
+}
+
+json_object *img_json_text(const char *text)
+{
+	static const char unknown[] = "\xef\xbf\xbd";
+	char *utf8 = malloc(strlen(text) * strlen(unknown) + 1), *to = utf8;
+	json_object *string;
+
+	while (utf8 && *text) {
+		size_t length = character(text);
+
+		to = mempcpy(to, length ? text : unknown, length ? length : strlen(unknown));
+		text += length ? length : 1;
+	}
+	string = json_object_new_string_len(utf8 ? utf8 : "", utf8 ? to - utf8 : 0);
+	free(utf8);
+	return string;
+}
+
+static const char *too_much(const struct xd_create *how)
+{
+	bool vhdx = how->format == XD_FORMAT_VHDX, vhd = how->format == XD_FORMAT_VHD;
+	bool fixed = how->type == XD_TYPE_FIXED;
+
+	if (how->profile && !vhd && (!vhdx || how->profile == XD_PROFILE_XENSERVER))
+		return "the profile is for VHD, and hyperv for VHDX too; name the image so";
+	if (how->format == XD_FORMAT_ANY && fixed)
+		return "--fixed is for raw, VHD and VHDX";
+	if (how->block_size && !vhdx && (!vhd || fixed))
+		return "--block-size is for VHDX and dynamic VHD";
+	if ((how->logical_sector > 512 || how->physical_sector > 512) && !vhdx)
+		return "sectors of more than 512 bytes are for VHDX";
+	if ((how->flags & XD_CREATE_PREALLOC) && !fixed)
+		return "--preallocate is for fixed images; add --fixed";
+	return NULL;
+}
+
+int img_check_asked(const char *path, const struct xd_create *how)
+{
+	const char *why = too_much(how);
+
+	return why ? cli_complain("%s: %s", path, why), CLI_USAGE : CLI_OK;
 }
 
 const char *img_format_of_name(const char *path)

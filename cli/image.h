@@ -45,8 +45,13 @@ int img_close(struct xd_image *image, const char *path, int code);
 /* The format that -f NAME names; ends with a usage error where it is none of raw, vhd, vhdx. */
 enum xd_format img_format(const char *name, struct argp_state *state);
 enum xd_profile img_profile(const char *name, struct argp_state *state);
+/* What was asked for a new image that its format does not have: complains. An exit code. `how` has format and type. */
+int img_check_asked(const char *path, const struct xd_create *how);
 /* By the file name's ending; NULL where that says nothing. "qcow2" and "vmdk" come out too. */
 const char *img_format_of_name(const char *path);
+
+/* A string for JSON, which is UTF-8: what is none of `text`, as a file's name may have it, becomes U+FFFD. */
+json_object *img_json_text(const char *text);
 
 /* --- progress (cli/progress.c) ------------------------------------------------------------------------------------------ */
 

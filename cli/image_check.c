@@ -78,7 +78,7 @@ static void found(void *ctx, const struct xd_finding *f)
 		json_object_object_add(j, "offset", json_object_new_uint64(f->offset));
 	json_object_object_add(j, "repairable", json_object_new_boolean(f->repairable));
 	json_object_object_add(j, "repaired", json_object_new_boolean(f->repaired));
-	json_object_object_add(j, "message", json_object_new_string(f->message));
+	json_object_object_add(j, "message", img_json_text(f->message));
 	json_object_array_add(o->findings, j);
 	if (o->args->json || o->args->quiet)
 		return;
@@ -92,7 +92,7 @@ static void print_json(const struct output *o, const struct xd_check_report *rep
 {
 	json_object *out = json_object_new_object();
 
-	json_object_object_add(out, "path", json_object_new_string(o->args->path));
+	json_object_object_add(out, "path", img_json_text(o->args->path));
 	json_object_object_add(out, "errors", json_object_new_uint64(report->errors));
 	json_object_object_add(out, "warnings", json_object_new_uint64(report->warnings));
 	json_object_object_add(out, "notes", json_object_new_uint64(report->notes));
@@ -147,7 +147,7 @@ static int examine(const struct argp *argp, bool repair, int argc, char **argv)
 	o.findings = json_object_new_array();
 	if (xd_check(image, flags, found, &o, &report, &err))
 		code = img_fail(a.path, &err);
-	else if (a.json)
+	else if (a.json && !a.quiet)
 		print_json(&o, &report);
 	else if (!a.quiet)
 		print_text(&report);

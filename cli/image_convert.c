@@ -88,7 +88,7 @@ static const char *spooled(char out[32])
 	return out;
 }
 
-/* A format of ours by content; another's has to be named, or be told by the file's name. */
+/* A format of ours by content, but for standard input's; another's has to be named, or be told by the file's name. */
 static int open_source(const struct args *a, struct source *s)
 {
 	char spool[32];
@@ -96,25 +96,25 @@ static int open_source(const struct args *a, struct source *s)
 			   : is_pipe(a->from)   ? spooled(spool)
 						: "/dev/stdin";
 	const char *name = a->from_format ? a->from_format : path ? img_format_of_name(path) : NULL;
-	enum xd_format format = a->from_format ? xd_format_by_name(a->from_format) : XD_FORMAT_ANY;
+	enum xd_format format = a->from_format         ? xd_format_by_name(a->from_format)
+				: strcmp(a->from, "-") ? XD_FORMAT_ANY
+						       : XD_FORMAT_RAW;
 
 	if (!path)
 		return CLI_FAILED;
 	if (name && xd_format_by_name(name) == XD_FORMAT_ANY)
 		return source_open_nbd(s, path, name);
-	return source_open_image(s, path, format, 0);
+	return source_open_image(s, path, path == a->from ? path : "standard input", format);
 }
 
 static int pick_target(struct args *a)
 {
 	const char *name = img_format_of_name(a->to);
 
-	if (!a->to_format && a->how.profile)
-		a->to_format =
-		    a->how.profile == XD_PROFILE_HYPERV && !(name && !strcmp(name, "vhd")) ? "vhdx"
-											   : "vhd";
 	if (!a->to_format)
 		a->to_format = name;
+	if (!a->to_format && a->how.profile)
+		a->to_format = a->how.profile == XD_PROFILE_HYPERV ? "vhdx" : "vhd";
 	if (!a->to_format)
 		return cli_complain("%s: which format? Say -O raw, vhd, vhdx, qcow2 or vmdk",
 				    a->to),
@@ -124,7 +124,7 @@ static int pick_target(struct args *a)
 	a->how.type = a->fixed ? XD_TYPE_FIXED : XD_TYPE_DYNAMIC;
 	if (!a->workers)
 		a->workers = sysconf(_SC_NPROCESSORS_ONLN);
-	return CLI_OK;
+	return img_check_asked(a->to, &a->how);
 }
 
 static int finish(struct args *a, struct whole *file, int r, const struct xd_error *err)
@@ -210,6 +210,9 @@ static int convert(struct args *a, struct source *from)
 	struct whole file;
 	int code;
 
+	if (a->how.virtual_size)
+		return cli_complain("--size: only a pipe with a raw disk does not tell its own"),
+		       CLI_USAGE;
 	a->how.virtual_size = from->size;
 	if (!a->how.logical_sector)
 		a->how.logical_sector = from->logical_sector;

@@ -8,7 +8,7 @@ enum { OPT_FIXED = 0x100, OPT_BLOCK, OPT_LOGICAL, OPT_PHYSICAL, OPT_PROFILE, OPT
 
 struct args {
 	const char *path, *size;
-	bool fixed, force, preallocate;
+	bool fixed, force;
 	struct xd_create how;
 };
 
@@ -35,7 +35,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_LOGICAL: a->how.logical_sector = cli_size32(arg, state); return 0;
 	case OPT_PHYSICAL: a->how.physical_sector = cli_size32(arg, state); return 0;
 	case OPT_PROFILE: a->how.profile = img_profile(arg, state); return 0;
-	case OPT_PREALLOC: a->preallocate = true; return 0;
+	case OPT_PREALLOC: a->how.flags |= XD_CREATE_PREALLOC; return 0;
 	case 'F': a->force = true; return 0;
 	case ARGP_KEY_SUCCESS: a->how.virtual_size = cli_size(a->size, state); return 0;
 	default: return cli_operands(key, arg, state, (const char **[]){&a->path, &a->size, NULL});
@@ -61,13 +61,15 @@ int image_create(int argc, char **argv)
 		return cli_complain("%s: which format? Say -f raw, vhd or vhdx", a.path), CLI_USAGE;
 	a.fixed |= a.how.format == XD_FORMAT_RAW || a.how.profile == XD_PROFILE_AZURE;
 	a.how.type = a.fixed ? XD_TYPE_FIXED : XD_TYPE_DYNAMIC;
-	if ((code = whole_begin(&file, a.path, a.force, NULL)))
+	cli_catch_signals();
+	if ((code = img_check_asked(a.path, &a.how)) ||
+	    (code = whole_begin(&file, a.path, a.force, NULL)))
 		return code;
 	a.how.path = file.temporary;
-	a.how.flags = XD_CREATE_OVERWRITE | (a.preallocate ? XD_CREATE_PREALLOC : 0);
-	if (xd_create(&a.how, &err)) {
-		whole_drop(&file);
-		return img_fail(a.path, &err);
-	}
-	return whole_commit(&file);
+	a.how.flags |= XD_CREATE_OVERWRITE;
+	code = xd_create(&a.how, &err);
+	if (!code && !cli_stopped())
+		return whole_commit(&file);
+	whole_drop(&file);
+	return cli_stopped() ? CLI_STOPPED : img_fail(a.path, &err);
 }

@@ -46,7 +46,7 @@ static json_object *number(uint64_t n)
 /* A key that comes twice becomes a list. */
 static void add_fact(void *ctx, const struct xd_fact *fact)
 {
-	json_object *value = fact->kind == XD_FACT_STRING ? json_object_new_string(fact->string)
+	json_object *value = fact->kind == XD_FACT_STRING ? img_json_text(fact->string)
 			     : fact->kind == XD_FACT_BOOL ? json_object_new_boolean(fact->number)
 							  : number(fact->number);
 	json_object *old;
@@ -77,7 +77,7 @@ static json_object *describe(struct xd_image *image)
 	struct xd_info info;
 
 	xd_get_info(image, &info);
-	json_object_object_add(out, "path", json_object_new_string(xd_get_path(image)));
+	json_object_object_add(out, "path", img_json_text(xd_get_path(image)));
 	json_object_object_add(out, "format", json_object_new_string(xd_format_name(info.format)));
 	json_object_object_add(out, "type", json_object_new_string(xd_type_name(info.type)));
 	json_object_object_add(out, "virtual_size", number(info.virtual_size));
@@ -176,11 +176,10 @@ int image_info(int argc, char **argv)
 		return CLI_FAILED;
 	out = describe(image);
 	if (why.code)
-		json_object_object_add(out, "parent_problem", json_object_new_string(why.message));
+		json_object_object_add(out, "parent_problem", img_json_text(why.message));
 	chain = json_object_new_array();
 	for (struct xd_image *i = xd_get_parent(image); i; i = xd_get_parent(i))
-		json_object_array_add(chain,
-				      a.all ? describe(i) : json_object_new_string(xd_get_path(i)));
+		json_object_array_add(chain, a.all ? describe(i) : img_json_text(xd_get_path(i)));
 	if (a.json || !a.all)
 		json_object_object_add(out, "chain", chain);
 	if (a.json)

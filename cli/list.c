@@ -12,19 +12,19 @@ static int64_t number(struct json_object *info, const char *key)
 	return json_object_get_int64(json_object_object_get(info, key));
 }
 
-static void show(const char *name, int fd, void *context)
+static bool show(const char *name, int fd)
 {
 	struct json_object *info = guest_ask(fd, name, "info");
 
-	(void)context;
 	if (!info) {
-		return;
+		return false;
 	}
 	printf("%-24s %7" PRId64 " %5" PRId64 " %7" PRId64 " %9" PRId64 "  %s\n", name,
 	       number(info, "pid"), number(info, "cpus"), number(info, "memory") >> 20,
 	       number(info, "uptime"),
 	       json_object_get_string(json_object_object_get(info, "heartbeat")));
 	json_object_put(info);
+	return true;
 }
 
 int cli_list(int argc, char **argv)
@@ -34,6 +34,5 @@ int cli_list(int argc, char **argv)
 	cli_parse(&argp, argc, argv, NULL);
 	printf("%-24s %7s %5s %7s %9s  %s\n", "NAME", "PID", "CPUS", "MiB", "UPTIME/s",
 	       "HEARTBEAT");
-	guest_each(show, NULL);
-	return CLI_OK;
+	return guest_each(show) ? CLI_OK : CLI_FAILED;
 }

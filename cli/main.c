@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* xenolith: the command. A new verb is a line in the table, and a file. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/image.h"
 #ifdef XENOLITH_WITH_RUN
@@ -42,6 +45,26 @@ static int version(int argc, char **argv)
 	return CLI_OK;
 }
 
+/*
+ * A file takes the lowest free number: where one of the three is closed, a disk would be standard error, and a message written into it. What
+ * is put there instead fails what is not to be done with it, as a closed one does.
+ */
+static bool keep_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	return true;
+}
+
+/* Also of what argp prints, which ends the program by itself. */
+static void check_output(void)
+{
+	if (fflush(stdout) || ferror(stdout))
+		_exit(cli_complain("standard output: %s", strerror(errno)));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct cli_command commands[] = {
@@ -69,14 +92,12 @@ int main(int argc, char **argv)
 	};
 	static char name[] = "xenolith";
 
-	int code;
-
 	if (argc)
 		argv[0] = name;
+	if (!keep_standard_files())
+		return CLI_FAILED;
 	signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error like a full disk */
-	code = cli_dispatch(commands, "Xen PV guests in Viridian partitions, and their disks.",
+	atexit(check_output);
+	return cli_dispatch(commands, "Xen PV guests in Viridian partitions, and their disks.",
 			    argc, argv);
-	if ((fflush(stdout) || ferror(stdout)) && !code)
-		code = cli_complain("standard output: %s", strerror(errno));
-	return code;
 }

@@ -11,7 +11,8 @@
 #include "cli/libnbd.h"
 #include "disk/driver.h"
 
-#define MOST (32u << 20) /* bytes a request; NBD servers take at least this */
+#define MOST      (32u << 20) /* bytes a request; NBD servers take at least this */
+#define MOST_LOOK (1u << 30)  /* bytes that are asked about; the protocol has 32 bits for them */
 
 extern char **environ;
 
@@ -76,6 +77,7 @@ static int nbd_extent(struct source *s, uint64_t offset, uint64_t *length, bool 
 	struct first first = {0};
 
 	*zero = false;
+	*length = xd_min(*length, MOST_LOOK);
 	if (!libnbd.can_meta_context(s->state, LIBNBD_CONTEXT_BASE_ALLOCATION))
 		return 0;
 	if (libnbd.block_status(s->state, *length, offset,

@@ -59,9 +59,9 @@ static const char help[] =
     "  -v, --verbose             say what the host does\n"
     "  -h, --help\n"
     "\n"
-    "Exit status: 0 the guest powered off, 10 it reset (--no-reboot), 20 it crashed, 2 wrong "
-    "usage, 3 the host failed,\n"
-    "130 ended from here.\n";
+    "Exit status: 0 the guest powered off, 10 it reset (--no-reboot), 20 it crashed, 2 nothing was "
+    "started,\n"
+    "3 the host failed, 130 ended from here.\n";
 
 struct options {
 	struct machine_config machine;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 #include <unistd.h>
 
 #include "cli/image.h"
+
+#define PART_MOST (NAME_MAX - (int)sizeof("..XXXXXX") + 1) /* of a name, in the temporary one */
 
 static int refuse(const char *path)
 {
@@ -60,13 +63,13 @@ int whole_begin(struct whole *w, const char *path, bool replace, const char *sou
 		return refuse(path);
 	if (exists && !is_file(source, &st) && in_use(path))
 		return cli_complain("%s: in use by another program", path);
-	if ((size_t)snprintf(w->temporary, sizeof(w->temporary), "%.*s.%s.XXXXXX", folder, path,
-			     path + folder) >= sizeof(w->temporary))
+	if ((size_t)snprintf(w->temporary, sizeof(w->temporary), "%.*s.%.*s.XXXXXX", folder, path,
+			     PART_MOST, path + folder) >= sizeof(w->temporary))
 		return cli_complain("%s: the path is too long", path);
 	/* Takes the name; whoever writes the file opens it again. */
 	fd = mkostemp(w->temporary, O_CLOEXEC);
 	if (fd < 0)
-		return cli_complain("%s: %s", w->temporary, strerror(errno));
+		return cli_complain("%s: %s", path, strerror(errno));
 	fchmod(fd, mode_for(exists ? &st : NULL));
 	close(fd);
 	return CLI_OK;

@@ -271,6 +271,17 @@ static int open_flags(uint32_t flags)
 	return o;
 }
 
+static bool suits(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) || S_ISBLK(st->st_mode);
+}
+
+static int refuse(const char *path, struct xd_error *err)
+{
+	return xd_fail(err, XD_E_INVAL, XD_NO_OFFSET, "%s: neither a file nor a block device",
+		       path);
+}
+
 static int setup(struct file *f, const char *path, uint32_t flags, struct xd_error *err)
 {
 	struct stat st;
@@ -279,9 +290,8 @@ static int setup(struct file *f, const char *path, uint32_t flags, struct xd_err
 	if (fstat(f->fd, &st))
 		return xd_fail_io(err, -errno, XD_NO_OFFSET, path);
 	f->block_device = S_ISBLK(st.st_mode);
-	if (!f->block_device && !S_ISREG(st.st_mode))
-		return xd_fail(err, XD_E_INVAL, XD_NO_OFFSET,
-			       "%s: neither a file nor a block device", path);
+	if (!suits(&st))
+		return refuse(path, err);
 	r = flags & XD_IO_NO_LOCK ? 0 : lock_file(f->fd, flags & (XD_IO_WRITE | XD_IO_CREATE));
 	if (r == -EAGAIN || r == -EACCES)
 		return xd_fail(err, XD_E_BUSY, XD_NO_OFFSET, "%s: in use by another program", path);
@@ -329,9 +339,14 @@ int xd_io_open_fd(int fd, const char *path, uint32_t flags, struct xd_io *io, st
 int xd_io_open_file(const char *path, uint32_t flags, struct xd_io *io, struct xd_error *err)
 {
 	struct xd_error unused;
-	int fd = open(path, open_flags(flags), 0644), r;
+	struct stat st;
+	int fd, r;
 
 	err = err ? err : &unused;
+	/* Opening a pipe or a terminal may wait for its other end. */
+	if (!stat(path, &st) && !suits(&st))
+		return refuse(path, err);
+	fd = open(path, open_flags(flags), 0644);
 	if (fd < 0)
 		return xd_fail_io(err, -errno, XD_NO_OFFSET, path);
 	r = xd_io_open_fd(fd, path, flags, io, err);

@@ -3,6 +3,7 @@
 
 #include "abi/x86/multiboot.h"
 #include "abi/x86/multiboot2.h"
+#include "core/options.h"
 #include "core/string.h"
 
 #include <xen/xen.h>
@@ -43,7 +44,8 @@ const char *boot_string(struct boot_parser *p, uint64_t ma, uint64_t max, const 
 			return "a command line from the boot loader has no end";
 	} while (copy[length++]);
 	p->strings_used += length;
-	*to = p->names ? skip_name(copy) : copy;
+	/* Where the loader puts none, whoever wrote its menu may have. */
+	*to = p->names ? skip_name(copy) : options_after_name(copy);
 	return NULL;
 }
 

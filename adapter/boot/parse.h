@@ -48,8 +48,8 @@ const char *boot_parse_pvh(struct boot_parser *p, uint32_t info);
 /* Copies `length` bytes at machine address `ma`; false where they do not all lie in readable memory. */
 bool boot_read(const struct boot_parser *p, uint64_t ma, void *to, size_t length);
 
-/* Copies the NUL-terminated string at `ma`, of which at most `max` bytes may be read; drops a leading file name if
- * p->names. `ma` 0 is the empty string. */
+/* Copies the NUL-terminated string at `ma`, of which at most `max` bytes may be read; drops the first word if
+ * p->names, else where it is a file's name. `ma` 0 is the empty string. */
 const char *boot_string(struct boot_parser *p, uint64_t ma, uint64_t max, const char **to);
 
 const char *boot_add_module(struct boot_parser *p, uint64_t start, uint64_t end,

@@ -85,6 +85,9 @@ class Tap:
 def selected(names):
     """Names given on the command line pick scenarios; none means all."""
     wanted = sys.argv[1:]
+    for w in wanted:
+        if not any(w in n for n in names):
+            sys.exit("no scenario's name has %s in it" % w)
     return [n for n in names if not wanted or any(w in n for w in wanted)]
 
 

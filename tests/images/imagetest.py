@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -75,6 +76,10 @@ def main():
     """Runs all tests, or those that are named. Exits with 1 where one failed."""
     only, failed = sys.argv[1:], False
     chosen = [t for t in tests if not only or t.__name__ in only]
+    unknown = set(only) - {t.__name__ for t in tests}
+    if unknown:
+        sys.exit("no test has the name " + ", ".join(sorted(unknown)))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # leaving by an exception takes the folder along
     print("1..%d" % len(chosen))
     for number, fn in enumerate(chosen, 1):
         folder = tempfile.mkdtemp(prefix="xenolith-images.")

@@ -3,16 +3,20 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "cli/cli.h"
+#include "cli/disk_argument.h"
 #include "cli/guest.h"
+#include "host/control.h"
 
 static void sizes_of_memory_count_mebibytes_unless_they_say_else(void **state)
 {
@@ -42,6 +46,31 @@ static void sizes_of_memory_count_mebibytes_unless_they_say_else(void **state)
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(cli_read_memory(bad[i], &size));
+}
+
+static void a_disk_has_the_format_that_is_said_in_any_order(void **state)
+{
+	static const struct {
+		const char *text;
+		enum xd_format format;
+		bool cdrom;
+	} good[] = {{"a", XD_FORMAT_RAW, false},
+		    {"a.VHD", XD_FORMAT_VHD, false},
+		    {"a.vhdx,ro", XD_FORMAT_VHDX, false},
+		    {"a.vhd,format=raw", XD_FORMAT_RAW, false},
+		    {"a.vhd,cdrom", XD_FORMAT_RAW, true},
+		    {"a,cdrom,format=vhd", XD_FORMAT_VHD, true},
+		    {"a,format=vhd,cdrom", XD_FORMAT_VHD, true}};
+	struct machine_disk disk;
+	char text[32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		snprintf(text, sizeof(text), "%s", good[i].text);
+		assert_int_equal(disk_argument(&disk, text), 0);
+		assert_int_equal(disk.format, good[i].format);
+		assert_int_equal(disk.cdrom, good[i].cdrom);
+	}
 }
 
 struct host {
@@ -143,12 +172,142 @@ static void an_answer_without_an_end_is_none(void **state)
 	free(text);
 }
 
+static void an_answer_that_is_no_object_is_none(void **state)
+{
+	static const char *const answers[] = {"[]\n", "1\n", "\"ok\"\n", "null\n", "\n", "{\n"};
+	char rest[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
+		assert_null(ask(answers[i], rest, sizeof(rest)));
+}
+
+static bool see(const char *name, int fd)
+{
+	return name && fd >= 0;
+}
+
+/* A socket with a guest's name, with room for one connection before the door. */
+static int listen_as_guest(char name[32], struct sockaddr_un *address)
+{
+	char folder[CONTROL_FOLDER_MAX];
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(name, 32, "test-%d", (int)getpid());
+	assert_int_equal(control_folder(folder, sizeof(folder), true), 0);
+	assert_int_equal(control_address(name, address), 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)address, sizeof(*address)), 0);
+	assert_int_equal(listen(listener, 0), 0);
+	return listener;
+}
+
+/* Its host takes nobody in: once the places before its door are taken, connecting waits for ever. */
+static void a_guest_that_hangs_does_not_hang_the_list(void **state)
+{
+	struct sockaddr_un address;
+	char name[32];
+	int listener = listen_as_guest(name, &address), fds[8], count = 0;
+
+	(void)state;
+	do {
+		assert_true(count < 8);
+		fds[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	} while (connect(fds[count++], (struct sockaddr *)&address, sizeof(address)) == 0);
+	alarm(60);
+	assert_false(guest_each(see));
+	alarm(0);
+	while (count) {
+		close(fds[--count]);
+	}
+	close(listener);
+	unlink(address.sun_path);
+}
+
+/* `xenolith console` with this typed and then nothing more, in a process of its own. */
+static pid_t start_console(const char *name, const char *typed, const char *output)
+{
+	int keys[2];
+	pid_t pid;
+
+	assert_int_equal(pipe(keys), 0);
+	pid = fork();
+	if (pid == 0) {
+		char *argv[] = {"xenolith console", (char *)(uintptr_t)name, NULL};
+
+		dup2(keys[0], STDIN_FILENO);
+		dup2(open(output, O_WRONLY), STDOUT_FILENO);
+		alarm(60);
+		_exit(cli_console(2, argv));
+	}
+	assert_int_equal(write(keys[1], typed, strlen(typed)), strlen(typed));
+	close(keys[0]);
+	close(keys[1]);
+	return pid;
+}
+
+static int exit_status(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* As a host: the answer with a first word of the console, and then what is typed. */
+static void hear_console(int listener, const char *says, char *heard, size_t size)
+{
+	int fd = accept(listener, NULL, NULL);
+	size_t used = 0;
+	ssize_t count;
+
+	assert_true(send(fd, says, strlen(says), MSG_NOSIGNAL) > 0);
+	while ((count = recv(fd, heard + used, size - 1 - used, 0)) > 0) {
+		used += (size_t)count;
+	}
+	heard[used] = '\0';
+	close(fd);
+}
+
+static void what_is_typed_before_the_escape_key_is_sent(void **state)
+{
+	struct sockaddr_un address;
+	char name[32], heard[64];
+	int listener = listen_as_guest(name, &address);
+	pid_t pid = start_console(name, "halt\n\x1dnot this", "/dev/null");
+
+	(void)state;
+	hear_console(listener, "{\"ok\":true}\n", heard, sizeof(heard));
+	assert_string_equal(heard, "console\nhalt\n");
+	assert_int_equal(exit_status(pid), CLI_OK);
+	close(listener);
+	unlink(address.sun_path);
+}
+
+static void a_console_that_cannot_be_shown_is_no_success(void **state)
+{
+	struct sockaddr_un address;
+	char name[32], heard[64];
+	int listener = listen_as_guest(name, &address);
+	pid_t pid = start_console(name, "", "/dev/full");
+
+	(void)state;
+	hear_console(listener, "{\"ok\":true}\nlogin: ", heard, sizeof(heard));
+	assert_int_equal(exit_status(pid), CLI_FAILED);
+	close(listener);
+	unlink(address.sun_path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(sizes_of_memory_count_mebibytes_unless_they_say_else),
+	    cmocka_unit_test(a_disk_has_the_format_that_is_said_in_any_order),
 	    cmocka_unit_test(a_guest_that_tells_much_of_itself_is_heard),
 	    cmocka_unit_test(an_answer_without_an_end_is_none),
+	    cmocka_unit_test(an_answer_that_is_no_object_is_none),
+	    cmocka_unit_test(a_guest_that_hangs_does_not_hang_the_list),
+	    cmocka_unit_test(what_is_typed_before_the_escape_key_is_sent),
+	    cmocka_unit_test(a_console_that_cannot_be_shown_is_no_success),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
