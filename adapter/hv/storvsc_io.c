@@ -404,6 +404,8 @@ enum storvsc_outcome storvsc_judge(struct storvsc *c, const struct storvsp_packe
 	if (status == STORVSP_SRB_BUSY || request->scsi_status == SCSI_BUSY ||
 	    request->scsi_status == SCSI_TASK_SET_FULL)
 		return STORVSC_AGAIN;
+	if (request->scsi_status && request->scsi_status != SCSI_CHECK_CONDITION)
+		return STORVSC_FAILED;
 	if (request->scsi_status != SCSI_CHECK_CONDITION)
 		return status == STORVSP_SRB_SUCCESS || status == STORVSP_SRB_DATA_OVERRUN
 			   ? STORVSC_GOOD

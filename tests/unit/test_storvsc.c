@@ -366,6 +366,38 @@ static void a_huge_discard_makes_progress(void **state)
 	assert_int_equal(pieces, 4);
 }
 
+/* Answers as the host to the command that is with it, of the first queue. */
+static void answer(const struct storvsp_request *request)
+{
+	struct storvsc_disk *disk = (struct storvsc_disk *)disks[0];
+	struct storvsc_queue *queue = &disk->controller->queues[0];
+	const struct storvsp_packet packet = {
+	    .operation = STORVSP_COMPLETE_IO, .status = STORVSP_SUCCESS, .request = *request};
+
+	for (uint64_t i = 0; i < STORVSC_COMMANDS; i++) {
+		if (queue->commands[i].state == COMMAND_HOST) {
+			storvsc_completed(queue, (uint64_t)queue->commands[i].generation << 32 | i,
+					  &packet);
+			return;
+		}
+	}
+}
+
+/* As Linux has it: SCSI's status counts, whatever the SRB's says. A reservation of another machine's is no success. */
+static void a_write_that_a_reservation_forbids_has_failed(void **state)
+{
+	const struct storvsp_request conflict = {
+	    .srb_status = STORVSP_SRB_SUCCESS, .scsi_status = 0x18, .transfer_length = 4096};
+	struct io write = {0};
+
+	(void)state;
+	add(&write, FRAME, 0, 4096);
+	begin(&write, disks[0], BLOCK_WRITE, 8);
+	answer(&conflict);
+	assert_int_equal(write.ended, 1);
+	assert_int_equal(write.status, BLOCK_ERROR);
+}
+
 /* Many more than there are commands, from every VP. */
 static void a_flood_of_requests_is_answered(void **state)
 {
@@ -769,6 +801,7 @@ int main(void)
 	    TEST(what_the_disk_refuses_is_an_error),
 	    TEST(flushes_and_discards_end_well),
 	    TEST(a_huge_discard_makes_progress),
+	    TEST(a_write_that_a_reservation_forbids_has_failed),
 	    TEST(a_flood_of_requests_is_answered),
 	    TEST(random_batches_end_and_keep_their_data),
 	    TEST(a_disk_that_comes_later_is_found),
