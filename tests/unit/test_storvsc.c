@@ -398,6 +398,107 @@ static void a_write_that_a_reservation_forbids_has_failed(void **state)
 	assert_int_equal(write.status, BLOCK_ERROR);
 }
 
+/* A disk behind a busy adapter, or with a full queue, is waited for. */
+static void a_busy_host_is_asked_again_for_a_while(void **state)
+{
+	static const struct storvsp_request busy[] = {
+	    {.srb_status = STORVSP_SRB_BUSY},
+	    {.srb_status = 0x04, .scsi_status = SCSI_BUSY},
+	    {.srb_status = 0x04, .scsi_status = SCSI_TASK_SET_FULL},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(busy) / sizeof(*busy); i++) {
+		struct io write = {0};
+
+		add(&write, FRAME, 0, 4096);
+		begin(&write, disks[0], BLOCK_WRITE, 8);
+		for (unsigned k = 0; k < 50; k++) {
+			answer(&busy[i]);
+			assert_int_equal(write.ended, 0);
+			client_pass(200000000);
+		}
+		partition_run(&part);
+		assert_int_equal(write.ended, 1);
+		assert_int_equal(write.status, BLOCK_OK);
+	}
+}
+
+/* But not for ever. */
+static void a_host_that_stays_busy_is_given_up(void **state)
+{
+	const struct storvsp_request busy = {.srb_status = STORVSP_SRB_BUSY};
+	struct io write = {0};
+	unsigned seconds = 0;
+
+	(void)state;
+	add(&write, FRAME, 0, 4096);
+	begin(&write, disks[0], BLOCK_WRITE, 8);
+	for (unsigned k = 0; !write.ended && k < 100000; k++) {
+		answer(&busy);
+		/* The host's own answers are late. */
+		if (k > 10)
+			partition_run(&part);
+		client_pass(100000000);
+		seconds = k / 10;
+	}
+	assert_int_equal(write.ended, 1);
+	assert_int_equal(write.status, BLOCK_ERROR);
+	assert_in_range(seconds, 30, 120);
+}
+
+static void hear(struct storvsc *c, const struct storvsp_packet *packet)
+{
+	storvsc_answer *answer = c->control_answer;
+
+	assert_non_null(answer);
+	c->control_answer = NULL;
+	answer(c, packet, packet);
+}
+
+/* The host says that disks have changed, and the one that was there before cannot say now what it is. */
+static void a_disk_that_is_busy_when_looked_at_stays(void **state)
+{
+	const struct storvsp_packet busy = {
+	    .operation = STORVSP_COMPLETE_IO,
+	    .status = STORVSP_SUCCESS,
+	    .request = {.srb_status = STORVSP_SRB_BUSY},
+	};
+	struct storvsc *c = ((struct storvsc_disk *)disks[0])->controller;
+
+	(void)state;
+	storvsc_scan(c);
+	/* No list of units: each is asked. */
+	hear(c, NULL);
+	assert_int_equal(c->lun, 0);
+	for (unsigned i = 0; c->lun == 0 && i < 10; i++)
+		hear(c, &busy);
+	partition_run(&part);
+	assert_false(c->scanning);
+	assert_int_equal(removed, 0);
+	assert_int_equal(nr_disks, 2);
+}
+
+/* Whatever rests goes the way of all others when the controller does. */
+static void what_rests_survives_the_controllers_absence(void **state)
+{
+	const struct storvsp_request busy = {.srb_status = STORVSP_SRB_BUSY};
+	struct io write = {0};
+
+	(void)state;
+	add(&write, FRAME, 0, 4096);
+	begin(&write, disks[0], BLOCK_WRITE, 8);
+	for (unsigned k = 0; k < 12; k++)
+		answer(&busy);
+	server_rescind(server);
+	partition_run(&part);
+	assert_int_equal(write.ended, 0);
+	server_offer_again(server);
+	partition_run(&part);
+	assert_int_equal(write.ended, 1);
+	assert_int_equal(write.status, BLOCK_OK);
+}
+
 /* Many more than there are commands, from every VP. */
 static void a_flood_of_requests_is_answered(void **state)
 {
@@ -802,6 +903,10 @@ int main(void)
 	    TEST(flushes_and_discards_end_well),
 	    TEST(a_huge_discard_makes_progress),
 	    TEST(a_write_that_a_reservation_forbids_has_failed),
+	    TEST(a_busy_host_is_asked_again_for_a_while),
+	    TEST(a_host_that_stays_busy_is_given_up),
+	    TEST(what_rests_survives_the_controllers_absence),
+	    TEST(a_disk_that_is_busy_when_looked_at_stays),
 	    TEST(a_flood_of_requests_is_answered),
 	    TEST(random_batches_end_and_keep_their_data),
 	    TEST(a_disk_that_comes_later_is_found),
