@@ -106,6 +106,16 @@ static struct block_request *pop(struct storvsc_queue *queue)
 	return request;
 }
 
+/* With the lock: all that wait, by `link`. */
+static struct block_request *pop_all(struct storvsc_queue *queue)
+{
+	struct block_request *requests = queue->waiting;
+
+	queue->waiting = NULL;
+	queue->waiting_end = &queue->waiting;
+	return requests;
+}
+
 /* With the lock. */
 static void release(struct storvsc_command *command)
 {
@@ -211,12 +221,15 @@ static void park(struct storvsc_command *command)
 {
 	struct storvsc_queue *queue = command->queue;
 	struct storvsc *c = queue->controller;
-	struct block_request *requests = command->request;
+	struct block_request *requests = command->request, *waiting = NULL;
 
 	lock_take(&queue->lock);
 	release(command);
+	if (!queue->channel && queue != &c->queues[0])
+		waiting = pop_all(queue);
 	lock_drop(&queue->lock);
 	wait_for_channel(c, requests);
+	wait_for_channel(c, waiting);
 	/* storvsc_queue_end(), which does the same, may have been here already. */
 	if (queue != &c->queues[0])
 		pump_first(c);
@@ -553,9 +566,7 @@ void storvsc_queue_end(struct storvsc_queue *queue)
 	}
 	if (queue != &c->queues[0]) {
 		lock_take(&queue->lock);
-		waiting = queue->waiting;
-		queue->waiting = NULL;
-		queue->waiting_end = &queue->waiting;
+		waiting = pop_all(queue);
 		lock_drop(&queue->lock);
 		wait_for_channel(c, waiting);
 	}

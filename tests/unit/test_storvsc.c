@@ -766,6 +766,33 @@ static void a_batch_ends_though_its_queue_has_changed(void **state)
 	assert_int_equal(gained.status, BLOCK_OK);
 }
 
+/* One of the requests in a command cannot be, so each is tried for itself, on a queue that VP 0 has just taken away. */
+static void what_waits_on_a_lost_queue_goes_by_the_first(void **state)
+{
+	struct io io[4] = {0};
+
+	(void)state;
+	/* A gap inside a sector. */
+	((struct storvsc_disk *)disks[0])->unit.block_size = 4096;
+	add(&io[0], FRAME, 0, 512);
+	add(&io[0], FRAME + 1, 512, 3584);
+	client_run_on(1);
+	for (unsigned i = 0; i < 4; i++) {
+		if (i)
+			add(&io[i], FRAME + 1 + i, 0, 4096);
+		io[i].request.op = BLOCK_READ;
+		io[i].request.sector = 8 * i;
+		disks[0]->ops->submit(disks[0], &io[i].request);
+	}
+	client_run_on(0);
+	hv_channel_give_up(channel_of_queue(1));
+	commit_on(1);
+	partition_run(&part);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(io[i].ended, 1);
+	assert_int_equal(io[0].status, BLOCK_ERROR);
+}
+
 /* The host hears of what is sent once more, by another channel. */
 static void what_a_lost_queue_had_in_flight_goes_by_the_first(void **state)
 {
@@ -914,6 +941,7 @@ int main(void)
 	    TEST(a_controller_that_comes_back_goes_on_where_it_was),
 	    TEST(a_controller_may_come_back_by_other_channels),
 	    TEST(a_batch_ends_though_its_queue_has_changed),
+	    TEST(what_waits_on_a_lost_queue_goes_by_the_first),
 	    TEST(what_a_lost_queue_had_in_flight_goes_by_the_first),
 	    TEST(a_queues_second_channel_is_left_alone),
 	    TEST(a_broken_first_queue_is_not_tried_for_ever),
