@@ -112,8 +112,8 @@ static void answered(struct storvsc *c, bool good, const struct storvsp_packet *
 		return;
 	}
 	c->tries = 0;
-	/* One that the guest has and that is only busy is still there. */
-	if (outcome == STORVSC_BUSY && c->disks[c->lun].state == DISK_PRESENT) {
+	/* One that is known and only busy is still there. */
+	if (outcome == STORVSC_BUSY && c->disks[c->lun].state != DISK_FREE) {
 		c->lun++;
 		next_lun(c);
 		return;

@@ -479,6 +479,30 @@ static void a_disk_that_is_busy_when_looked_at_stays(void **state)
 	assert_int_equal(nr_disks, 2);
 }
 
+/* Likewise before the guest starts. */
+static void a_disk_that_waits_and_is_busy_stays(void **state)
+{
+	const struct storvsp_packet busy = {
+	    .operation = STORVSP_COMPLETE_IO,
+	    .status = STORVSP_SUCCESS,
+	    .request = {.srb_status = STORVSP_SRB_BUSY},
+	};
+	struct storvsc *c;
+
+	(void)state;
+	create();
+	server_insert(server, 0, DISK, SERVER_PLAIN);
+	find_disks();
+	c = client_channel(1)->device;
+	storvsc_scan(c);
+	hear(c, NULL);
+	for (unsigned i = 0; c->lun == 0 && i < 10; i++)
+		hear(c, &busy);
+	partition_run(&part);
+	storvsc_begin();
+	assert_int_equal(nr_disks, 1);
+}
+
 /* Whatever rests goes the way of all others when the controller does. */
 static void what_rests_survives_the_controllers_absence(void **state)
 {
@@ -934,6 +958,7 @@ int main(void)
 	    TEST(a_host_that_stays_busy_is_given_up),
 	    TEST(what_rests_survives_the_controllers_absence),
 	    TEST(a_disk_that_is_busy_when_looked_at_stays),
+	    cmocka_unit_test_teardown(a_disk_that_waits_and_is_busy_stays, tear_down),
 	    TEST(a_flood_of_requests_is_answered),
 	    TEST(random_batches_end_and_keep_their_data),
 	    TEST(a_disk_that_comes_later_is_found),
