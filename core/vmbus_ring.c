@@ -104,16 +104,23 @@ static bool has_room(struct vmbus_ring *ring, uint32_t need, uint32_t *read)
 	if (ring->size - distance(ring, *read, ring->own) > need) {
 		return true;
 	}
+	ring->waits = need;
 	store(&ring->control->pending_send, need, memory_order_seq_cst);
 	*read = load(&ring->control->read, memory_order_seq_cst);
 	return valid_index(ring, *read) && ring->size - distance(ring, *read, ring->own) > need;
 }
 
-/* Shows the consumer what lies between `start` and `at`. True where it must be told: only one that had read everything may be asleep. */
-static inline bool publish(struct vmbus_ring *ring, uint32_t start, uint32_t at)
+/*
+ * Shows the consumer what lies between `start` and `at`, packets of `length`. True where it must be told: only one that had read everything may be
+ * asleep.
+ */
+static inline bool publish(struct vmbus_ring *ring, uint32_t start, uint32_t at, uint32_t length)
 {
 	ring->own = at;
-	store(&ring->control->pending_send, 0, memory_order_relaxed);
+	if (ring->waits == length) {
+		ring->waits = 0;
+		store(&ring->control->pending_send, 0, memory_order_relaxed);
+	}
 	store(&ring->control->write, at, memory_order_seq_cst);
 	return !load(&ring->control->interrupt_mask, memory_order_seq_cst) &&
 	       load(&ring->control->read, memory_order_seq_cst) == start;
@@ -144,7 +151,7 @@ unsigned vmbus_ring_complete(struct vmbus_ring *ring, const uint64_t *transactio
 		at = put(ring, at, &wire, sizeof(wire));
 	}
 	if (done) {
-		*signal = publish(ring, start, at);
+		*signal = publish(ring, start, at, sizeof(wire));
 	}
 	return done;
 }
@@ -185,7 +192,7 @@ enum vmbus_ring_result vmbus_ring_send(struct vmbus_ring *ring,
 			at = put(ring, at, zeros, 8 - payload % 8);
 		at = put(ring, at, &trailer, sizeof(trailer));
 	}
-	*signal = publish(ring, start, at);
+	*signal = publish(ring, start, at, length + VMBUS_PACKET_TRAILER);
 	return VMBUS_RING_OK;
 }
 

@@ -25,9 +25,10 @@ enum vmbus_ring_result {
 struct vmbus_ring {
 	struct vmbus_ring_control *control;
 	uint8_t *data;
-	uint32_t size; /* of the data, bytes */
-	uint32_t own;  /* the producer's write or the consumer's read index */
-	uint32_t mark; /* consumer: the read index last published */
+	uint32_t size;  /* of the data, bytes */
+	uint32_t own;   /* the producer's write or the consumer's read index */
+	uint32_t mark;  /* consumer: the read index last published */
+	uint32_t waits; /* producer: the length that it has asked for room for; 0: none */
 };
 
 /* `pages` ≥ 2 contiguous pages, control page first. The memory stays the caller's. */
@@ -50,7 +51,7 @@ struct vmbus_out_packet {
 
 /*
  * Sends one packet, or nothing. *signal is set where the consumer must be told. When FULL, the ring asks the consumer to
- * signal once there is room.
+ * signal once there is room; until a packet as long has been sent it goes on asking, whatever else finds room.
  */
 enum vmbus_ring_result vmbus_ring_send(struct vmbus_ring *ring,
 				       const struct vmbus_out_packet *packet, bool *signal);

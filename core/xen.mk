@@ -33,6 +33,7 @@ $(eval $(call unit_test,vif,tests/unit/test_vif.c core/fmt.c $(VIF_SRC) $(NETBAC
 	$(EVTCHN_SRC) $(XENSTORE_SRC)))
 $(eval $(call unit_test,netdev,tests/unit/test_netdev.c adapter/xen/netdev.c core/fmt.c $(VIF_SRC) $(NETBACK_SRC) $(GNTTAB_SRC) \
 	$(EVTCHN_SRC) $(XENSTORE_SRC)))
+$(eval $(call unit_test,events,tests/unit/test_events.c adapter/xen/events.c $(EVTCHN_SRC),-iquote tests/hosted))
 $(eval $(call unit_test,pvconsole,tests/unit/test_pvconsole.c core/pvconsole.c))
 
 $(eval $(call fuzzer,xenstore,tests/fuzz/fuzz_xenstore.c core/fmt.c $(XENSTORE_SRC)))

@@ -11,7 +11,7 @@
 
 /* What the pool must hold besides the machine-to-phys table, the frame flags and the devices' memory. Page tables map all of it, and that table. */
 #define POOL_FIXED   (1792ull << 10)
-#define POOL_PER_VP  (80ull << 10)
+#define POOL_PER_VP  (84ull << 10)
 #define POOL_PER_GIB (2ull * PAGE_SIZE)
 
 /* In `ram` the guest's is usable; `vacant` is the same without the modules as loaded and without what was borrowed. */

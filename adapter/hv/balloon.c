@@ -314,10 +314,17 @@ static bool packet(struct hv_channel *channel, const struct vmbus_in_packet *in)
 	return true;
 }
 
+/* What the ring had no room for; the next request may have been put off for its sake. */
+static void send_late(void)
+{
+	if (send_message())
+		hv_channel_resume(balloon.channel);
+}
+
 static void drained(struct hv_channel *channel)
 {
 	if (channel == balloon.channel && balloon.owed)
-		send_message();
+		send_late();
 }
 
 /* The alarm. */
@@ -326,8 +333,10 @@ static void look(void)
 	if (!balloon.channel || balloon.state != BALLOON_READY)
 		return;
 	look_in(balloon.inflating ? LOOK_NS : STATUS_NS);
-	if (balloon.owed && !send_message())
+	if (balloon.owed) {
+		send_late();
 		return;
+	}
 	if (balloon.inflating) {
 		while (hand_over())
 			;

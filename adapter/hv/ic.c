@@ -182,8 +182,12 @@ void hv_ic_drained(struct hv_channel *channel)
 {
 	struct hv_ic *ic = ic_of(channel);
 
-	if (ic->state == HV_IC_OWING)
-		send_answer(ic);
+	if (ic->state != HV_IC_OWING)
+		return;
+	send_answer(ic);
+	/* The next question may have been put off for its sake. */
+	if (ic->state == HV_IC_IDLE)
+		hv_channel_resume(channel);
 }
 
 void hv_ic_answer(struct hv_ic *ic, uint32_t status)

@@ -35,6 +35,7 @@ static const uint16_t versions[] = {STORVSP_VERSION_WIN10, STORVSP_VERSION_WIN8_
 
 static struct storvsc *controllers[CONTROLLERS_MAX];
 static struct hv_alarm away_alarm = {.ring = hv_vmbus_work_later};
+static struct hv_alarm rest_alarm = {.ring = hv_vmbus_work_later};
 
 void storvsc_control(struct storvsc *c, const struct storvsp_packet *packet, uint32_t data,
 		     storvsc_answer *answer)
@@ -404,6 +405,22 @@ static void destroy(struct storvsc *c)
 	device_pages_free(c, CONTROLLER_PAGES);
 }
 
+/* Commands that the host was too busy for. */
+static void wake_rested(struct storvsc *c)
+{
+	uint64_t until = c->rest_until;
+
+	if (!until)
+		return;
+	if (clock_now() < until) {
+		hv_alarm_set(&rest_alarm, until);
+		return;
+	}
+	/* First, so that who goes to rest from here on finds that. */
+	c->rest_until = 0;
+	storvsc_wake(c);
+}
+
 static void work(void)
 {
 	for (unsigned i = 0; i < CONTROLLERS_MAX; i++) {
@@ -415,6 +432,7 @@ static void work(void)
 			log_warning("storvsc: the controller did not come back");
 			lose(c);
 		}
+		wake_rested(c);
 		if (storvsc_reap(c) && c->lost && !c->channels) {
 			controllers[i] = NULL;
 			destroy(c);

@@ -44,8 +44,9 @@ struct storvsc_disk {
 
 enum storvsc_command_state {
 	COMMAND_FREE,
-	COMMAND_OURS, /* some VP is at it */
-	COMMAND_HOST, /* an answer ends it, or the channel's end */
+	COMMAND_OURS,    /* some VP is at it */
+	COMMAND_HOST,    /* an answer ends it, or the channel's end */
+	COMMAND_RESTING, /* the host was busy: VP 0 sends it again after a while */
 };
 
 struct storvsc_command {
@@ -63,7 +64,7 @@ struct storvsc_command {
 	uint16_t segment, next_segment;
 	uint16_t frames;     /* segments in all, while it is held */
 	uint32_t generation; /* of the slot, so that late or invented answers are told */
-	uint8_t tries;
+	uint16_t tries;
 	uint8_t state; /* enum storvsc_command_state, with the queue's lock */
 };
 _Static_assert(sizeof(struct storvsc_command) == 128, "a page holds a whole number of them");
@@ -95,7 +96,8 @@ struct storvsc {
 	bool settling;       /* hv_vmbus_busy() was called */
 	uint64_t away_until; /* without a primary channel: how long its return is waited for */
 	_Atomic bool lost;   /* it is not, or no more: requests fail */
-	unsigned version;    /* index of the one asked for */
+	_Atomic uint64_t rest_until; /* when what rests is sent again; 0: nothing does */
+	unsigned version;            /* index of the one asked for */
 
 	/* Control: one packet at a time, on VP 0. */
 	uint32_t control_generation;
@@ -135,6 +137,8 @@ void storvsc_queue_free(struct storvsc_queue *queue);
 /* An answer to a command of this queue, copied. */
 void storvsc_completed(struct storvsc_queue *queue, uint64_t transaction,
 		       const struct storvsp_packet *packet);
+/* On VP 0: what rests is sent again. */
+void storvsc_wake(struct storvsc *c);
 /* storvsc_build.c */
 /* A packet's SCSI request for a unit of the controller. */
 void storvsc_request(const struct storvsc *c, struct storvsp_packet *packet, uint8_t lun,
@@ -158,7 +162,7 @@ bool storvsc_build(struct storvsc_command *command, struct storvsc_message *mess
 
 extern const struct block_disk_ops storvsc_disk_ops; /* storvsc_io.c, as the next */
 
-enum storvsc_outcome { STORVSC_GOOD, STORVSC_AGAIN, STORVSC_FAILED, STORVSC_REFUSED };
+enum storvsc_outcome { STORVSC_GOOD, STORVSC_AGAIN, STORVSC_BUSY, STORVSC_FAILED, STORVSC_REFUSED };
 /* What an answer says; sets c->rescan where it says that disks have changed. */
 enum storvsc_outcome storvsc_judge(struct storvsc *c, const struct storvsp_packet *packet);
 

@@ -2,12 +2,17 @@
 /* Requests become SCSI commands on the guest's own pages; answers complete them. On any VP. */
 #include "adapter/hv/storvsc_int.h"
 
+#include "adapter/seam/clock.h"
 #include "adapter/seam/vps.h"
 #include "adapter/x86/mem.h"
 
 #define COMMAND_PAGES   (STORVSC_COMMANDS * sizeof(struct storvsc_command) / PAGE_SIZE)
-#define TRIES_MAX       8
+#define TRIES_MAX       8 /* at once */
 #define SRB_STATUS_MASK 0x3fu
+
+/* A busy host is then asked so often, and for a minute in all: Linux's SCSI layer waits for three. */
+#define REST_NS   100000000ull
+#define RESTS_MAX 600
 
 bool storvsc_queue_init(struct storvsc_queue *queue, struct storvsc *c)
 {
@@ -99,6 +104,16 @@ static struct block_request *pop(struct storvsc_queue *queue)
 	if (!queue->waiting)
 		queue->waiting_end = &queue->waiting;
 	return request;
+}
+
+/* With the lock: all that wait, by `link`. */
+static struct block_request *pop_all(struct storvsc_queue *queue)
+{
+	struct block_request *requests = queue->waiting;
+
+	queue->waiting = NULL;
+	queue->waiting_end = &queue->waiting;
+	return requests;
 }
 
 /* With the lock. */
@@ -206,12 +221,15 @@ static void park(struct storvsc_command *command)
 {
 	struct storvsc_queue *queue = command->queue;
 	struct storvsc *c = queue->controller;
-	struct block_request *requests = command->request;
+	struct block_request *requests = command->request, *waiting = NULL;
 
 	lock_take(&queue->lock);
 	release(command);
+	if (!queue->channel && queue != &c->queues[0])
+		waiting = pop_all(queue);
 	lock_drop(&queue->lock);
 	wait_for_channel(c, requests);
+	wait_for_channel(c, waiting);
 	/* storvsc_queue_end(), which does the same, may have been here already. */
 	if (queue != &c->queues[0])
 		pump_first(c);
@@ -401,13 +419,14 @@ enum storvsc_outcome storvsc_judge(struct storvsc *c, const struct storvsp_packe
 
 	if (packet->status != STORVSP_SUCCESS && status == STORVSP_SRB_SUCCESS)
 		return STORVSC_FAILED;
+	if (status == STORVSP_SRB_SUCCESS && !request->scsi_status)
+		return STORVSC_GOOD;
 	if (status == STORVSP_SRB_BUSY || request->scsi_status == SCSI_BUSY ||
 	    request->scsi_status == SCSI_TASK_SET_FULL)
-		return STORVSC_AGAIN;
+		return STORVSC_BUSY;
 	if (request->scsi_status != SCSI_CHECK_CONDITION)
-		return status == STORVSP_SRB_SUCCESS || status == STORVSP_SRB_DATA_OVERRUN
-			   ? STORVSC_GOOD
-			   : STORVSC_FAILED;
+		return status == STORVSP_SRB_DATA_OVERRUN && !request->scsi_status ? STORVSC_GOOD
+										   : STORVSC_FAILED;
 	sense = scsi_sense_read(request->sense, request->sense_length < STORVSP_SENSE_LENGTH
 						    ? request->sense_length
 						    : STORVSP_SENSE_LENGTH);
@@ -444,6 +463,52 @@ static void advance(struct storvsc_command *command, uint32_t transferred)
 	run(done ? finish(command, BLOCK_OK) : command);
 }
 
+/* VP 0 sends it again: it has the alarm. */
+static void rest(struct storvsc_command *command)
+{
+	struct storvsc_queue *queue = command->queue;
+	struct storvsc *c = queue->controller;
+	uint64_t none = 0;
+
+	lock_take(&queue->lock);
+	command->state = COMMAND_RESTING;
+	lock_drop(&queue->lock);
+	if (atomic_compare_exchange_strong(&c->rest_until, &none, clock_now() + REST_NS))
+		hv_vmbus_work_later();
+}
+
+/* The command, ours again; NULL where it does not rest. */
+static struct storvsc_command *wake(struct storvsc_queue *queue, unsigned i)
+{
+	struct storvsc_command *command = &queue->commands[i];
+	bool rests;
+
+	lock_take(&queue->lock);
+	rests = command->state == COMMAND_RESTING;
+	if (rests)
+		command->state = COMMAND_OURS;
+	lock_drop(&queue->lock);
+	return rests ? command : NULL;
+}
+
+static void wake_queue(struct storvsc_queue *queue)
+{
+	struct hv_channel *channel;
+
+	for (unsigned i = 0; i < STORVSC_COMMANDS; i++)
+		run(wake(queue, i));
+	channel = __atomic_load_n(&queue->channel, __ATOMIC_ACQUIRE);
+	if (channel)
+		hv_channel_flush(channel);
+}
+
+void storvsc_wake(struct storvsc *c)
+{
+	for (unsigned i = 0; i < STORVSC_QUEUES_MAX; i++)
+		if (c->queues[i].commands)
+			wake_queue(&c->queues[i]);
+}
+
 void storvsc_completed(struct storvsc_queue *queue, uint64_t transaction,
 		       const struct storvsp_packet *packet)
 {
@@ -453,11 +518,14 @@ void storvsc_completed(struct storvsc_queue *queue, uint64_t transaction,
 	if (!command)
 		return;
 	outcome = storvsc_judge(queue->controller, packet);
-	if (outcome == STORVSC_AGAIN && ++command->tries < TRIES_MAX) {
-		run(command);
-	} else if (outcome == STORVSC_GOOD) {
+	if (outcome == STORVSC_GOOD) {
 		command->tries = 0;
 		advance(command, packet->request.transfer_length);
+	} else if ((outcome == STORVSC_AGAIN || outcome == STORVSC_BUSY) &&
+		   ++command->tries < TRIES_MAX) {
+		run(command);
+	} else if (outcome == STORVSC_BUSY && command->tries < TRIES_MAX + RESTS_MAX) {
+		rest(command);
 	} else {
 		bool cannot = outcome == STORVSC_REFUSED && (command->request->op == BLOCK_FLUSH ||
 							     command->request->op == BLOCK_DISCARD);
@@ -492,14 +560,13 @@ void storvsc_queue_end(struct storvsc_queue *queue)
 		uint64_t generation = queue->commands[i].generation;
 		struct storvsc_command *command = take_back(queue, generation << 32 | i);
 
+		command = command ? command : wake(queue, (unsigned)i);
 		if (command)
 			park(command);
 	}
 	if (queue != &c->queues[0]) {
 		lock_take(&queue->lock);
-		waiting = queue->waiting;
-		queue->waiting = NULL;
-		queue->waiting_end = &queue->waiting;
+		waiting = pop_all(queue);
 		lock_drop(&queue->lock);
 		wait_for_channel(c, waiting);
 	}

@@ -107,11 +107,17 @@ static void answered(struct storvsc *c, bool good, const struct storvsp_packet *
 	enum storvsc_outcome outcome = good ? storvsc_judge(c, packet) : STORVSC_FAILED;
 	uint32_t length = good ? packet->request.transfer_length : 0;
 
-	if (outcome == STORVSC_AGAIN && ++c->tries < TRIES_MAX) {
+	if ((outcome == STORVSC_AGAIN || outcome == STORVSC_BUSY) && ++c->tries < TRIES_MAX) {
 		ask(c);
 		return;
 	}
 	c->tries = 0;
+	/* One that is known and only busy is still there. */
+	if (outcome == STORVSC_BUSY && c->disks[c->lun].state != DISK_FREE) {
+		c->lun++;
+		next_lun(c);
+		return;
+	}
 	c->probe = scsi_probe_answer(c->probe, &c->unit, outcome == STORVSC_GOOD, c->page,
 				     length < 4096 ? length : 4096);
 	if (c->probe == SCSI_PROBE_DONE || c->probe == SCSI_PROBE_NO_UNIT)
@@ -169,7 +175,7 @@ static void luns_reported(struct storvsc *c, bool good, const struct storvsp_pac
 	enum storvsc_outcome outcome = good ? storvsc_judge(c, packet) : STORVSC_FAILED;
 	uint32_t length = good ? packet->request.transfer_length : 0;
 
-	if (outcome == STORVSC_AGAIN && ++c->tries < TRIES_MAX) {
+	if ((outcome == STORVSC_AGAIN || outcome == STORVSC_BUSY) && ++c->tries < TRIES_MAX) {
 		c->scanning = false;
 		storvsc_scan(c);
 		return;

@@ -10,8 +10,6 @@
 #include "core/string.h"
 #include "core/vbd.h"
 
-#define DISKS_MAX 64
-
 /* Requests in flight on each queue; where memory is short, fewer, and then fewer queues. */
 static const unsigned depths[] = {64, 32, 16};
 
@@ -27,7 +25,7 @@ struct blkdev {
 #define BLKDEV_PAGES ((sizeof(struct blkdev) + PAGE_SIZE - 1) / PAGE_SIZE)
 
 /* By the index in the guest's names: 0 is xvda. Changed under the store's lock, like the list of those that are no disk's now. */
-static struct blkdev *disks[DISKS_MAX];
+static struct blkdev *disks[BLKDEVS_MAX];
 static struct blkdev *retired;
 
 static size_t slot_pages(unsigned queues, unsigned depth)
@@ -89,7 +87,7 @@ static void removed(void *ctx, struct vbd *vbd)
 	struct block_disk *disk = vbd->disk;
 
 	(void)ctx;
-	for (unsigned i = 0; i < DISKS_MAX; i++)
+	for (unsigned i = 0; i < BLKDEVS_MAX; i++)
 		if (disks[i] == d)
 			disks[i] = NULL;
 	retire(d);
@@ -128,9 +126,9 @@ static bool add(struct block_disk *disk, struct xs_store *store)
 	config.max_queues = d->queues;
 	config.slots = d->slots;
 	config.slots_per_queue = d->depth;
-	for (index = 0; index < DISKS_MAX && disks[index]; index++)
+	for (index = 0; index < BLKDEVS_MAX && disks[index]; index++)
 		;
-	if (index < DISKS_MAX) {
+	if (index < BLKDEVS_MAX) {
 		disks[index] = d;
 		if (!vbd_add(&d->vbd, &config, vbd_number(index))) {
 			log_name(index);
@@ -156,7 +154,7 @@ void xen_block_add(struct block_disk *disk)
 
 static struct blkdev *of(const struct block_disk *disk)
 {
-	for (unsigned i = 0; i < DISKS_MAX; i++)
+	for (unsigned i = 0; i < BLKDEVS_MAX; i++)
 		if (disks[i] && disks[i]->vbd.disk == disk)
 			return disks[i];
 	return NULL;
@@ -187,7 +185,7 @@ void xen_block_remove(struct block_disk *disk)
 static void progress(struct xs_store *store)
 {
 	(void)store;
-	for (unsigned i = 0; i < DISKS_MAX; i++) {
+	for (unsigned i = 0; i < BLKDEVS_MAX; i++) {
 		struct blkdev *d = disks[i];
 
 		if (d && d->work && atomic_exchange(&d->work, false))

@@ -3,6 +3,8 @@
 #ifndef XENOLITH_XEN_BLKDEV_H
 #define XENOLITH_XEN_BLKDEV_H
 
+#define BLKDEVS_MAX 64
+
 /* Boot, after store_init(). */
 void blkdev_init(void);
 

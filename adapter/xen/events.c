@@ -5,13 +5,17 @@
 #include "adapter/seam/vps.h"
 #include "adapter/x86/traps.h"
 #include "adapter/x86/mem.h"
+#include "adapter/xen/blkdev.h"
 #include "adapter/xen/domain.h"
 #include "adapter/xen/handlers.h"
+#include "adapter/xen/netdev.h"
 #include "adapter/xen/store.h"
 #include "core/string.h"
+#include "core/vbd.h"
+#include "core/vif.h"
 
-#define NR_PORTS     4096
-#define NR_INTERNALS 64
+#define NR_PORTS 4096
+#define OTHERS   2 /* xenstore's and the console's */
 
 static void env_kick(void *ctx, unsigned vcpu)
 {
@@ -40,8 +44,21 @@ static void *alloc_bytes(size_t bytes)
 	return page_alloc((bytes + PAGE_SIZE - 1) / PAGE_SIZE);
 }
 
+static unsigned least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/* A channel for each queue that a front end may open, and two for one of the network's. */
+static unsigned internals_needed(void)
+{
+	return OTHERS + BLKDEVS_MAX * least(domain.nr_vcpus, VBD_QUEUES_MAX) +
+	       NETDEVS_MAX * 2 * least(domain.nr_vcpus, VIF_QUEUES_MAX);
+}
+
 void events_init(void)
 {
+	const unsigned nr_internals = internals_needed();
 	const struct evtchn_config config = {
 	    .env = &env,
 	    .domid = GUEST_DOMID,
@@ -51,8 +68,8 @@ void events_init(void)
 	    .nr_vcpus = domain.nr_vcpus,
 	    .ports = alloc_bytes(NR_PORTS * sizeof(struct evtchn_port)),
 	    .nr_ports = NR_PORTS,
-	    .internals = alloc_bytes(NR_INTERNALS * sizeof(struct evtchn_internal)),
-	    .nr_internals = NR_INTERNALS,
+	    .internals = alloc_bytes(nr_internals * sizeof(struct evtchn_internal)),
+	    .nr_internals = nr_internals,
 	};
 
 	evtchn_init(&domain.evtchn, &config);

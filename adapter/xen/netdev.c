@@ -12,8 +12,6 @@
 #include "adapter/xen/store.h"
 #include "core/vif.h"
 
-#define INTERFACES_MAX 8
-
 /* Packets in flight on each queue; where memory is short, fewer, and then one queue. */
 static const unsigned depths[] = {64, 32, 16};
 
@@ -31,7 +29,7 @@ struct netdev {
 #define NETDEV_PAGES ((sizeof(struct netdev) + PAGE_SIZE - 1) / PAGE_SIZE)
 
 /* By the guest's number: 0 is eth0. Under the store's lock. */
-static struct netdev *interfaces[INTERFACES_MAX];
+static struct netdev *interfaces[NETDEVS_MAX];
 
 static size_t slot_bytes(const struct netdev *d)
 {
@@ -66,7 +64,7 @@ static struct netdev *allocate(void)
 /* A free interface, and its number. */
 static struct netdev *take(unsigned *number)
 {
-	for (unsigned i = 0; i < INTERFACES_MAX; i++) {
+	for (unsigned i = 0; i < NETDEVS_MAX; i++) {
 		if (!interfaces[i])
 			interfaces[i] = allocate();
 		if (!interfaces[i])
@@ -220,7 +218,7 @@ static void forget(struct netdev *d)
 static void progress(struct xs_store *store)
 {
 	(void)store;
-	for (unsigned i = 0; i < INTERFACES_MAX; i++) {
+	for (unsigned i = 0; i < NETDEVS_MAX; i++) {
 		struct netdev *d = interfaces[i];
 
 		if (!d || !d->device || !d->work || !atomic_exchange(&d->work, false))

@@ -3,6 +3,8 @@
 #ifndef XENOLITH_XEN_NETDEV_H
 #define XENOLITH_XEN_NETDEV_H
 
+#define NETDEVS_MAX 8
+
 /* Boot, after store_init(). */
 void netdev_init(void);
 

@@ -224,6 +224,24 @@ static void nothing_is_lost_while_the_ring_is_full(void **state)
 	assert_int_equal(response->count_and_more, 1 << 1);
 }
 
+/* As above, with a request that waits behind what waits: whoever sends that, the request is taken up. */
+static void a_request_behind_what_waited_is_heard(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		fake_answer.full = true;
+		fake_seam.now += 10000000000;
+		fake_hv_ring(); /* a report */
+		send(BALLOON_HOT_ADD, "", 0);
+		fake_answer.full = false;
+		if (i)
+			fake_hv_ring();
+		else
+			channel->driver->drained(channel);
+		assert_int_equal(last().type, BALLOON_HOT_ADD_RESPONSE);
+	}
+}
+
 static void the_guests_agent_says_what_is_free(void **state)
 {
 	const struct balloon_status *status = body();
@@ -263,6 +281,7 @@ int main(void)
 	    READY(the_guest_is_not_asked_for_what_it_needs),
 	    READY(pages_come_back_once),
 	    READY(nothing_is_lost_while_the_ring_is_full),
+	    READY(a_request_behind_what_waited_is_heard),
 	    READY(the_guests_agent_says_what_is_free),
 	    READY(hot_added_memory_is_declined),
 	};

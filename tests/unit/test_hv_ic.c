@@ -341,6 +341,27 @@ static void an_answer_waits_for_room(void **state)
 	assert_int_equal(got.sequence, 8);
 }
 
+/* Room that comes between the question, which waits behind the answer, and the second attempt: nobody else would take the question up. */
+static void a_question_behind_an_answer_that_waited_is_heard(void **state)
+{
+	struct hv_channel *channel = open_with(&hv_ic_heartbeat, IC_VERSION(3, 0));
+	const struct ic_heartbeat beat = {.sequence = 7}, next = {.sequence = 17};
+	struct ic_heartbeat got;
+	unsigned before = fake_answer.count;
+
+	(void)state;
+	fake_seam.progress = 199;
+	fake_answer.full = true;
+	ask(channel, IC_HEARTBEAT, &beat, sizeof(beat));
+	fake_seam.progress++;
+	ask(channel, IC_HEARTBEAT, &next, sizeof(next));
+	fake_answer.full = false;
+	channel->driver->drained(channel);
+	assert_int_equal(fake_answer.count, before + 2);
+	memcpy(&got, answer()->body, sizeof(got));
+	assert_int_equal(got.sequence, 18);
+}
+
 static uint64_t hns(uint64_t seconds)
 {
 	return (seconds + SECONDS_FROM_1601) * 10000000;
@@ -564,6 +585,7 @@ int main(void)
 	    ALONE(hibernation_is_declined),
 	    ALONE(a_channel_taken_away_owes_nothing),
 	    ALONE(an_answer_waits_for_room),
+	    ALONE(a_question_behind_an_answer_that_waited_is_heard),
 	    ALONE(samples_step_the_clock_only_when_it_is_far_off),
 	    ALONE(the_time_comes_until_it_is_told),
 	    ALONE(times_that_make_no_sense_are_not_taken),

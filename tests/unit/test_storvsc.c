@@ -366,6 +366,163 @@ static void a_huge_discard_makes_progress(void **state)
 	assert_int_equal(pieces, 4);
 }
 
+/* Answers as the host to the command that is with it, of the first queue. */
+static void answer(const struct storvsp_request *request)
+{
+	struct storvsc_disk *disk = (struct storvsc_disk *)disks[0];
+	struct storvsc_queue *queue = &disk->controller->queues[0];
+	const struct storvsp_packet packet = {
+	    .operation = STORVSP_COMPLETE_IO, .status = STORVSP_SUCCESS, .request = *request};
+
+	for (uint64_t i = 0; i < STORVSC_COMMANDS; i++) {
+		if (queue->commands[i].state == COMMAND_HOST) {
+			storvsc_completed(queue, (uint64_t)queue->commands[i].generation << 32 | i,
+					  &packet);
+			return;
+		}
+	}
+}
+
+/* As Linux has it: SCSI's status counts, whatever the SRB's says. A reservation of another machine's is no success. */
+static void a_write_that_a_reservation_forbids_has_failed(void **state)
+{
+	const struct storvsp_request conflict = {
+	    .srb_status = STORVSP_SRB_SUCCESS, .scsi_status = 0x18, .transfer_length = 4096};
+	struct io write = {0};
+
+	(void)state;
+	add(&write, FRAME, 0, 4096);
+	begin(&write, disks[0], BLOCK_WRITE, 8);
+	answer(&conflict);
+	assert_int_equal(write.ended, 1);
+	assert_int_equal(write.status, BLOCK_ERROR);
+}
+
+/* A disk behind a busy adapter, or with a full queue, is waited for. */
+static void a_busy_host_is_asked_again_for_a_while(void **state)
+{
+	static const struct storvsp_request busy[] = {
+	    {.srb_status = STORVSP_SRB_BUSY},
+	    {.srb_status = 0x04, .scsi_status = SCSI_BUSY},
+	    {.srb_status = 0x04, .scsi_status = SCSI_TASK_SET_FULL},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(busy) / sizeof(*busy); i++) {
+		struct io write = {0};
+
+		add(&write, FRAME, 0, 4096);
+		begin(&write, disks[0], BLOCK_WRITE, 8);
+		for (unsigned k = 0; k < 50; k++) {
+			answer(&busy[i]);
+			assert_int_equal(write.ended, 0);
+			client_pass(200000000);
+		}
+		partition_run(&part);
+		assert_int_equal(write.ended, 1);
+		assert_int_equal(write.status, BLOCK_OK);
+	}
+}
+
+/* But not for ever. */
+static void a_host_that_stays_busy_is_given_up(void **state)
+{
+	const struct storvsp_request busy = {.srb_status = STORVSP_SRB_BUSY};
+	struct io write = {0};
+	unsigned seconds = 0;
+
+	(void)state;
+	add(&write, FRAME, 0, 4096);
+	begin(&write, disks[0], BLOCK_WRITE, 8);
+	for (unsigned k = 0; !write.ended && k < 100000; k++) {
+		answer(&busy);
+		/* The host's own answers are late. */
+		if (k > 10)
+			partition_run(&part);
+		client_pass(100000000);
+		seconds = k / 10;
+	}
+	assert_int_equal(write.ended, 1);
+	assert_int_equal(write.status, BLOCK_ERROR);
+	assert_in_range(seconds, 30, 120);
+}
+
+static void hear(struct storvsc *c, const struct storvsp_packet *packet)
+{
+	storvsc_answer *answer = c->control_answer;
+
+	assert_non_null(answer);
+	c->control_answer = NULL;
+	answer(c, packet, packet);
+}
+
+/* The host says that disks have changed, and the one that was there before cannot say now what it is. */
+static void a_disk_that_is_busy_when_looked_at_stays(void **state)
+{
+	const struct storvsp_packet busy = {
+	    .operation = STORVSP_COMPLETE_IO,
+	    .status = STORVSP_SUCCESS,
+	    .request = {.srb_status = STORVSP_SRB_BUSY},
+	};
+	struct storvsc *c = ((struct storvsc_disk *)disks[0])->controller;
+
+	(void)state;
+	storvsc_scan(c);
+	/* No list of units: each is asked. */
+	hear(c, NULL);
+	assert_int_equal(c->lun, 0);
+	for (unsigned i = 0; c->lun == 0 && i < 10; i++)
+		hear(c, &busy);
+	partition_run(&part);
+	assert_false(c->scanning);
+	assert_int_equal(removed, 0);
+	assert_int_equal(nr_disks, 2);
+}
+
+/* Likewise before the guest starts. */
+static void a_disk_that_waits_and_is_busy_stays(void **state)
+{
+	const struct storvsp_packet busy = {
+	    .operation = STORVSP_COMPLETE_IO,
+	    .status = STORVSP_SUCCESS,
+	    .request = {.srb_status = STORVSP_SRB_BUSY},
+	};
+	struct storvsc *c;
+
+	(void)state;
+	create();
+	server_insert(server, 0, DISK, SERVER_PLAIN);
+	find_disks();
+	c = client_channel(1)->device;
+	storvsc_scan(c);
+	hear(c, NULL);
+	for (unsigned i = 0; c->lun == 0 && i < 10; i++)
+		hear(c, &busy);
+	partition_run(&part);
+	storvsc_begin();
+	assert_int_equal(nr_disks, 1);
+}
+
+/* Whatever rests goes the way of all others when the controller does. */
+static void what_rests_survives_the_controllers_absence(void **state)
+{
+	const struct storvsp_request busy = {.srb_status = STORVSP_SRB_BUSY};
+	struct io write = {0};
+
+	(void)state;
+	add(&write, FRAME, 0, 4096);
+	begin(&write, disks[0], BLOCK_WRITE, 8);
+	for (unsigned k = 0; k < 12; k++)
+		answer(&busy);
+	server_rescind(server);
+	partition_run(&part);
+	assert_int_equal(write.ended, 0);
+	server_offer_again(server);
+	partition_run(&part);
+	assert_int_equal(write.ended, 1);
+	assert_int_equal(write.status, BLOCK_OK);
+}
+
 /* Many more than there are commands, from every VP. */
 static void a_flood_of_requests_is_answered(void **state)
 {
@@ -633,6 +790,33 @@ static void a_batch_ends_though_its_queue_has_changed(void **state)
 	assert_int_equal(gained.status, BLOCK_OK);
 }
 
+/* One of the requests in a command cannot be, so each is tried for itself, on a queue that VP 0 has just taken away. */
+static void what_waits_on_a_lost_queue_goes_by_the_first(void **state)
+{
+	struct io io[4] = {0};
+
+	(void)state;
+	/* A gap inside a sector. */
+	((struct storvsc_disk *)disks[0])->unit.block_size = 4096;
+	add(&io[0], FRAME, 0, 512);
+	add(&io[0], FRAME + 1, 512, 3584);
+	client_run_on(1);
+	for (unsigned i = 0; i < 4; i++) {
+		if (i)
+			add(&io[i], FRAME + 1 + i, 0, 4096);
+		io[i].request.op = BLOCK_READ;
+		io[i].request.sector = 8 * i;
+		disks[0]->ops->submit(disks[0], &io[i].request);
+	}
+	client_run_on(0);
+	hv_channel_give_up(channel_of_queue(1));
+	commit_on(1);
+	partition_run(&part);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(io[i].ended, 1);
+	assert_int_equal(io[0].status, BLOCK_ERROR);
+}
+
 /* The host hears of what is sent once more, by another channel. */
 static void what_a_lost_queue_had_in_flight_goes_by_the_first(void **state)
 {
@@ -769,6 +953,12 @@ int main(void)
 	    TEST(what_the_disk_refuses_is_an_error),
 	    TEST(flushes_and_discards_end_well),
 	    TEST(a_huge_discard_makes_progress),
+	    TEST(a_write_that_a_reservation_forbids_has_failed),
+	    TEST(a_busy_host_is_asked_again_for_a_while),
+	    TEST(a_host_that_stays_busy_is_given_up),
+	    TEST(what_rests_survives_the_controllers_absence),
+	    TEST(a_disk_that_is_busy_when_looked_at_stays),
+	    cmocka_unit_test_teardown(a_disk_that_waits_and_is_busy_stays, tear_down),
 	    TEST(a_flood_of_requests_is_answered),
 	    TEST(random_batches_end_and_keep_their_data),
 	    TEST(a_disk_that_comes_later_is_found),
@@ -776,6 +966,7 @@ int main(void)
 	    TEST(a_controller_that_comes_back_goes_on_where_it_was),
 	    TEST(a_controller_may_come_back_by_other_channels),
 	    TEST(a_batch_ends_though_its_queue_has_changed),
+	    TEST(what_waits_on_a_lost_queue_goes_by_the_first),
 	    TEST(what_a_lost_queue_had_in_flight_goes_by_the_first),
 	    TEST(a_queues_second_channel_is_left_alone),
 	    TEST(a_broken_first_queue_is_not_tried_for_ever),

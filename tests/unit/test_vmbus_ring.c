@@ -133,6 +133,25 @@ static void a_full_ring_takes_nothing_and_asks_for_a_signal(void **state)
 	assert_int_equal(w->producer.control->pending_send, 0);
 }
 
+/* A smaller packet may find room where a larger one waits; that is still to be told. */
+static void who_waits_for_room_hears_of_it_whoever_sends_meanwhile(void **state)
+{
+	struct world *w = *state;
+	const uint64_t transaction = 1;
+	struct vmbus_in_packet in;
+	uint8_t bytes[512] = {0};
+	bool signal;
+
+	while (send_bytes(w, bytes, sizeof(bytes), &signal) == VMBUS_RING_OK) {
+	}
+	assert_int_equal(send_bytes(w, "small", 5, &signal), VMBUS_RING_OK);
+	assert_int_equal(vmbus_ring_complete(&w->producer, &transaction, 1, 0, &signal), 1);
+	receive(w, &in);
+	assert_true(vmbus_ring_release(&w->consumer));
+	assert_int_equal(send_bytes(w, bytes, sizeof(bytes), &signal), VMBUS_RING_OK);
+	assert_int_equal(w->producer.control->pending_send, 0);
+}
+
 /* Around the ring's end too; as many as fit; told of once. */
 static void completions_go_together_as_far_as_there_is_room(void **state)
 {
@@ -232,6 +251,8 @@ int main(void)
 					    teardown),
 	    cmocka_unit_test_setup_teardown(a_full_ring_takes_nothing_and_asks_for_a_signal, setup,
 					    teardown),
+	    cmocka_unit_test_setup_teardown(who_waits_for_room_hears_of_it_whoever_sends_meanwhile,
+					    setup, teardown),
 	    cmocka_unit_test_setup_teardown(completions_go_together_as_far_as_there_is_room, setup,
 					    teardown),
 	    cmocka_unit_test_setup_teardown(wrong_indices_break_the_ring, setup, teardown),
