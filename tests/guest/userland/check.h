@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* How long a check may take: SIGALRM ends it. One that gets on with much work may ask for as long again. */
+#define CHECK_SECONDS 120
+
 struct check {
 	const char *name;
 	const char *(*run)(void);

@@ -27,8 +27,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define CHECK_SECONDS 120
-
 static char command_line[4096];
 
 /* The value of NAME=VALUE on the kernel's command line, or what is given for none. */

@@ -131,8 +131,11 @@ static const char *half_of_the_free_memory_can_be_filled(void)
 	words = kib / 2 * 1024 / 4096;
 	p = mmap(NULL, words * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	REQUIRE(p != MAP_FAILED);
-	for (unsigned long i = 0; i < words; i++)
+	for (unsigned long i = 0; i < words; i++) {
+		if (i % 16384 == 0)
+			alarm(CHECK_SECONDS);
 		p[i * 512] = i * 0x9e3779b97f4a7c15ul;
+	}
 	for (unsigned long i = 0; i < words; i++)
 		REQUIRE(p[i * 512] == i * 0x9e3779b97f4a7c15ul);
 	return NULL;
