@@ -36,8 +36,13 @@ enum scsi_sense_key {
 	SCSI_KEY_NOT_READY = 0x2,
 	SCSI_KEY_ILLEGAL_REQUEST = 0x5,
 	SCSI_KEY_UNIT_ATTENTION = 0x6,
+	SCSI_KEY_ABORTED_COMMAND = 0xb,
 };
-#define SCSI_ASC_CAPACITY_CHANGED 0x2a09 /* additional code and qualifier */
+/* Additional code and qualifier. */
+#define SCSI_ASC_BECOMING_READY   0x0401
+#define SCSI_ASC_IN_PROGRESS      0x0407
+#define SCSI_ASC_ACCESS_CHANGING  0x040a /* of asymmetric logical units */
+#define SCSI_ASC_CAPACITY_CHANGED 0x2a09
 #define SCSI_ASC_LUNS_CHANGED     0x3f0e
 
 /* SPC-4 6.4.2: peripheral qualifier in 7:5, device type in 4:0. */

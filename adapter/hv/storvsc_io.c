@@ -411,6 +411,13 @@ static void commit(struct block_disk *block)
 
 const struct block_disk_ops storvsc_disk_ops = {submit, commit};
 
+/* By itself. */
+static bool will_be_ready(uint16_t code)
+{
+	return code == SCSI_ASC_BECOMING_READY || code == SCSI_ASC_IN_PROGRESS ||
+	       code == SCSI_ASC_ACCESS_CHANGING;
+}
+
 enum storvsc_outcome storvsc_judge(struct storvsc *c, const struct storvsp_packet *packet)
 {
 	const struct storvsp_request *request = &packet->request;
@@ -440,6 +447,8 @@ enum storvsc_outcome storvsc_judge(struct storvsc *c, const struct storvsp_packe
 			hv_vmbus_work_later();
 		}
 		return STORVSC_AGAIN;
+	case SCSI_KEY_ABORTED_COMMAND: return STORVSC_AGAIN;
+	case SCSI_KEY_NOT_READY: return will_be_ready(sense.code) ? STORVSC_BUSY : STORVSC_FAILED;
 	default: return STORVSC_FAILED;
 	}
 }

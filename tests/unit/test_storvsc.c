@@ -405,6 +405,10 @@ static void a_busy_host_is_asked_again_for_a_while(void **state)
 	    {.srb_status = STORVSP_SRB_BUSY},
 	    {.srb_status = 0x04, .scsi_status = SCSI_BUSY},
 	    {.srb_status = 0x04, .scsi_status = SCSI_TASK_SET_FULL},
+	    {.srb_status = 0x84,
+	     .scsi_status = SCSI_CHECK_CONDITION,
+	     .sense_length = 18,
+	     .sense = {0x70, 0, SCSI_KEY_NOT_READY, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x04, 0x01}},
 	};
 
 	(void)state;
@@ -422,6 +426,31 @@ static void a_busy_host_is_asked_again_for_a_while(void **state)
 		assert_int_equal(write.ended, 1);
 		assert_int_equal(write.status, BLOCK_OK);
 	}
+}
+
+/* But one that has no medium is not, and one that says ABORTED COMMAND is at once, a few times. */
+static void other_senses_end_a_command_soon(void **state)
+{
+	struct storvsp_request says = {
+	    .srb_status = 0x84,
+	    .scsi_status = SCSI_CHECK_CONDITION,
+	    .sense_length = 18,
+	    .sense = {0x70, 0, SCSI_KEY_NOT_READY, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x3a, 0x00}};
+	struct io first = {0}, second = {0};
+
+	(void)state;
+	add(&first, FRAME, 0, 4096);
+	begin(&first, disks[0], BLOCK_WRITE, 8);
+	answer(&says);
+	assert_int_equal(first.status, BLOCK_ERROR);
+	says.sense[2] = SCSI_KEY_ABORTED_COMMAND;
+	add(&second, FRAME, 0, 4096);
+	begin(&second, disks[0], BLOCK_WRITE, 8);
+	answer(&says);
+	assert_int_equal(second.ended, 0);
+	partition_run(&part);
+	assert_int_equal(second.ended, 1);
+	assert_int_equal(second.status, BLOCK_OK);
 }
 
 /* But not for ever. */
@@ -955,6 +984,7 @@ int main(void)
 	    TEST(a_huge_discard_makes_progress),
 	    TEST(a_write_that_a_reservation_forbids_has_failed),
 	    TEST(a_busy_host_is_asked_again_for_a_while),
+	    TEST(other_senses_end_a_command_soon),
 	    TEST(a_host_that_stays_busy_is_given_up),
 	    TEST(what_rests_survives_the_controllers_absence),
 	    TEST(a_disk_that_is_busy_when_looked_at_stays),
