@@ -30,7 +30,12 @@ $(BUILD)/lab/once: lab/once.c | deps-stamp
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -o $@ $<
 
-ALL += $(BUILD)/lab/once
+# Runs on this machine.
+$(BUILD)/lab/tsckhz: lab/tsckhz.c | deps-stamp
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) -o $@ $<
+
+ALL += $(BUILD)/lab/once $(BUILD)/lab/tsckhz
 
 # For tests/host: xenstore from a guest's shell.
 $(BUILD)/tests/guest/xenstore: tests/host/xenstore.c | deps-stamp

@@ -50,12 +50,20 @@ def libraries(binary):
     return [Path(p) for p in re.findall(r"(/\S+) \(0x", done.stdout)]
 
 
-def once():
-    """The program that keeps QEMU's SVM from delivering an injected interrupt twice (lab/once.c)."""
-    program = LAB / "once"
+def built(name):
+    """A program of the lab's own."""
+    program = LAB / name
     if not program.exists():
         raise LabError("no %s: make" % program)
     return program
+
+
+def command_line(spec):
+    """L1's. It is told its TSC's frequency, which is this machine's; where instructions are counted it measures it, and rightly."""
+    if spec.icount:
+        return COMMAND_LINE
+    khz = subprocess.run([built("tsckhz")], stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
+    return "%s tsc_early_khz=%s" % (COMMAND_LINE, khz)
 
 
 def initramfs(host):
@@ -68,7 +76,7 @@ def initramfs(host):
     files = {"/bin/busybox": Path(busybox)}
     files.update({"/modules/" + Path(m).name: modules / "kernel" / m for m in MODULES})
     files.update({str(p): p for p in host.data() + host.programs()})
-    files["/bin/once"] = once()
+    files["/bin/once"] = built("once")
     for program in host.programs():
         files.update({str(p): p for p in libraries(program)})
     key = hashlib.sha256(INIT.encode())
@@ -182,7 +190,7 @@ def argv(spec, initrd, log, console, qmp):
     return l0_qemu(spec.l0_qemu) + accel + [
         "-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-no-reboot",
         "-M", "q35", "-cpu", "EPYC,+svm,+npt", "-smp", str(spare(spec) + spec.l1_cpus), "-m", "%dM" % (spec.memory + OVERHEAD_MIB),
-        "-kernel", str(kernel()), "-initrd", str(initrd), "-append", COMMAND_LINE,
+        "-kernel", str(kernel()), "-initrd", str(initrd), "-append", command_line(spec),
         "-chardev", log + ",id=log", "-serial", "chardev:log",
         "-chardev", console + ",id=console", "-serial", "chardev:console",
         "-chardev", qmp + ",id=qmp", "-serial", "chardev:qmp",
