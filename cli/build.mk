@@ -19,7 +19,7 @@ $(XENOLITH): $(CLI_OBJECTS) $$(if $$(CLI_RUN),$$(HOST_OBJECTS)) $(BUILD)/disk/li
 
 ALL += $(XENOLITH)
 
-$(eval $(call unit_test,cli,tests/unit/test_cli.c cli/cli.c cli/console.c cli/disk_argument.c cli/guest.c cli/guest_args.c \
+$(eval $(call unit_test,cli,tests/unit/test_cli.c cli/adapter_path.c cli/cli.c cli/console.c cli/disk_argument.c cli/guest.c cli/guest_args.c \
 	host/control_path.c host/say.c $$$$(DISK_ASAN),$$(DISK_ASAN) -ljson-c -lm -pthread))
 $(eval $(call unit_test,whole,tests/unit/test_whole.c cli/whole.c cli/cli.c $$$$(DISK_ASAN),$$(DISK_ASAN) $$(CLI_CFLAGS) -lm -pthread))
 
@@ -39,12 +39,13 @@ BENCH += bench-images
 MAN := $(wildcard man/*.1 man/*.3)
 
 .PHONY: install-cli
-install-cli: $(XENOLITH)
+install-cli: $(XENOLITH) $(BUILD)/adapter/xenolith.elf
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man3 \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/lib/xenolith
 	install $(XENOLITH) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(filter %.1,$(MAN)) $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(filter %.3,$(MAN)) $(DESTDIR)$(PREFIX)/share/man/man3
+	install -m 644 $(BUILD)/adapter/xenolith.elf $(DESTDIR)$(PREFIX)/lib/xenolith
 	install -m 644 completion/xenolith $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
 install: install-cli

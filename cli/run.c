@@ -2,6 +2,7 @@
 #include "cli/run.h"
 
 #include "cli/cli.h"
+#include "cli/adapter_path.h"
 #include "cli/disk_argument.h"
 #include "host/console.h"
 #include "host/control.h"
@@ -25,9 +26,8 @@
 #define EXIT_CRASH   20
 #define EXIT_KILLED  130
 
-#define MIB             (1ull << 20)
-#define MEMORY_DEFAULT  (512 * MIB)
-#define ADAPTER_DEFAULT "build/adapter/xenolith.elf"
+#define MIB            (1ull << 20)
+#define MEMORY_DEFAULT (512 * MIB)
 
 static const char help[] =
     "Usage: xenolith run --kernel FILE [option]…\n"
@@ -38,7 +38,7 @@ static const char help[] =
     "      --initrd FILE         its initial RAM disk\n"
     "      --append STRING       its command line\n"
     "      --native              start the kernel as a Hyper-V guest, not through the adapter\n"
-    "      --adapter FILE        the adapter (default " ADAPTER_DEFAULT ")\n"
+    "      --adapter FILE        the adapter (default: the one that came with this program)\n"
     "      --adapter-append S    the adapter's own command line\n"
     "      --name NAME           what list, console, shutdown … call it (default guest-PID)\n"
     "      --cpus N              virtual processors, 1 to 64 (default 1)\n"
@@ -364,18 +364,22 @@ static enum outcome run_in_sandbox(struct options *options, struct kvm *kvm)
 
 int cli_run(int argc, char **argv)
 {
+	static char adapter[PATH_MAX];
 	struct options options = {
-	    .machine = {.files = {.adapter = ADAPTER_DEFAULT,
+	    .machine = {.files = {.adapter = adapter,
 				  .adapter_command_line = "",
 				  .command_line = ""},
 			.cpus = 1,
 			.memory = MEMORY_DEFAULT,
 			.memory_most = MEMORY_DEFAULT},
 	};
-	char name[CONTROL_NAME_MAX];
+	char name[CONTROL_NAME_MAX], program[PATH_MAX] = "";
 	enum outcome outcome;
 	struct kvm kvm;
 
+	if (readlink("/proc/self/exe", program, sizeof(program) - 1) > 0) {
+		adapter_path(program, adapter);
+	}
 	snprintf(name, sizeof(name), "guest-%d", (int)getpid());
 	options.machine.name = name;
 	if (parse(&options, argc, argv) < 0) {

@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "cli/adapter_path.h"
 #include "cli/cli.h"
 #include "cli/disk_argument.h"
 #include "cli/guest.h"
@@ -46,6 +48,50 @@ static void sizes_of_memory_count_mebibytes_unless_they_say_else(void **state)
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(cli_read_memory(bad[i], &size));
+}
+
+static void touch(const char *folder, const char *file)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, file);
+	close(open(path, O_CREAT | O_WRONLY, 0600));
+	assert_int_equal(access(path, F_OK), 0);
+}
+
+static void make_folders(const char *root, const char *const folders[], size_t count)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < count; i++) {
+		snprintf(path, sizeof(path), "%s/%s", root, folders[i]);
+		assert_int_equal(mkdir(path, 0700), 0);
+	}
+}
+
+/* From whatever folder it is started. */
+static void the_adapter_is_the_one_that_came_with_the_program(void **state)
+{
+	static const char *const folders[] = {"bin", "lib", "lib/xenolith", "bin/adapter"};
+	char root[] = "/tmp/xenolith-cli.XXXXXX", program[PATH_MAX], expected[PATH_MAX],
+	     path[PATH_MAX];
+
+	(void)state;
+	assert_non_null(mkdtemp(root));
+	make_folders(root, folders, sizeof(folders) / sizeof(folders[0]));
+	snprintf(program, sizeof(program), "%s/bin/xenolith", root);
+	snprintf(expected, sizeof(expected), "%s/bin/../lib/xenolith/xenolith.elf", root);
+	adapter_path(program, path);
+	assert_string_equal(path, expected); /* for the message that it is not there */
+	touch(root, "lib/xenolith/xenolith.elf");
+	adapter_path(program, path);
+	assert_string_equal(path, expected);
+	touch(root, "bin/adapter/xenolith.elf");
+	snprintf(expected, sizeof(expected), "%s/bin/adapter/xenolith.elf", root);
+	adapter_path(program, path);
+	assert_string_equal(path, expected);
+	snprintf(path, sizeof(path), "rm -r %s", root);
+	assert_int_equal(system(path), 0);
 }
 
 static void a_disk_has_the_format_that_is_said_in_any_order(void **state)
@@ -301,6 +347,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(sizes_of_memory_count_mebibytes_unless_they_say_else),
+	    cmocka_unit_test(the_adapter_is_the_one_that_came_with_the_program),
 	    cmocka_unit_test(a_disk_has_the_format_that_is_said_in_any_order),
 	    cmocka_unit_test(a_guest_that_tells_much_of_itself_is_heard),
 	    cmocka_unit_test(an_answer_without_an_end_is_none),
