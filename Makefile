@@ -11,7 +11,9 @@
 #   BENCH       targets that `make bench` runs
 #   FUZZERS     libFuzzer programs (see tests/build.mk)
 
-MAKEFLAGS += -j$(shell nproc)
+# No rules but ours: the built-in ones would make tests/host/fio out of tests/host/fio.sh, where a checkout has written that one later.
+MAKEFLAGS += -j$(shell nproc) --no-builtin-rules
+.SUFFIXES:
 BUILD ?= build
 CC := gcc
 CLANG ?= clang
