@@ -314,33 +314,41 @@ static void hear_console(int listener, const char *says, char *heard, size_t siz
 	close(fd);
 }
 
-static void what_is_typed_before_the_escape_key_is_sent(void **state)
+/* The exit status of a console with `typed` and its output to a file, of a guest that `says` this; what that heard goes to `heard`. */
+static int status_of_console(const char *typed, const char *output, const char *says, char *heard,
+			     size_t size)
 {
 	struct sockaddr_un address;
-	char name[32], heard[64];
-	int listener = listen_as_guest(name, &address);
-	pid_t pid = start_console(name, "halt\n\x1dnot this", "/dev/null");
+	char name[32];
+	int listener = listen_as_guest(name, &address), status;
+	pid_t pid = start_console(name, typed, output);
 
-	(void)state;
-	hear_console(listener, "{\"ok\":true}\n", heard, sizeof(heard));
-	assert_string_equal(heard, "console\nhalt\n");
-	assert_int_equal(exit_status(pid), CLI_OK);
+	hear_console(listener, says, heard, size);
+	status = exit_status(pid);
 	close(listener);
 	unlink(address.sun_path);
+	return status;
+}
+
+static void what_is_typed_before_the_escape_key_is_sent(void **state)
+{
+	char heard[64];
+
+	(void)state;
+	assert_int_equal(status_of_console("halt\n\x1dnot this", "/dev/null", "{\"ok\":true}\n",
+					   heard, sizeof(heard)),
+			 CLI_OK);
+	assert_string_equal(heard, "console\nhalt\n");
 }
 
 static void a_console_that_cannot_be_shown_is_no_success(void **state)
 {
-	struct sockaddr_un address;
-	char name[32], heard[64];
-	int listener = listen_as_guest(name, &address);
-	pid_t pid = start_console(name, "", "/dev/full");
+	char heard[64];
 
 	(void)state;
-	hear_console(listener, "{\"ok\":true}\nlogin: ", heard, sizeof(heard));
-	assert_int_equal(exit_status(pid), CLI_FAILED);
-	close(listener);
-	unlink(address.sun_path);
+	assert_int_equal(
+	    status_of_console("", "/dev/full", "{\"ok\":true}\nlogin: ", heard, sizeof(heard)),
+	    CLI_FAILED);
 }
 
 int main(void)
